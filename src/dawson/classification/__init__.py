@@ -1,0 +1,1 @@
+"""The classification study: networks, training, evaluation, explanation, prediction."""

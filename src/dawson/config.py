@@ -1,0 +1,167 @@
+"""The study file, `study.toml`: every setting with its type and its default, the seed paper's value wherever it gives one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dawson.errors import ConfigError
+
+STUDY_FILE = "study.toml"
+
+
+class Section(BaseModel):
+    """A table of the study file: unknown names are errors, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudySection(Section):
+    """What is compared."""
+
+    name: str = "study"
+    classes: Annotated[tuple[str, ...], Field(min_length=2)] = ("MS", "NMOSD")
+    positive: str = "NMOSD"
+    diagnosis_column: str = "diagnosis"
+    site_column: str = "site"
+    where: str = ""
+
+    @model_validator(mode="after")
+    def _positive_is_a_class(self) -> StudySection:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes has a name twice: {', '.join(self.classes)}")
+        if self.positive not in self.classes:
+            raise ValueError(f"positive = {self.positive!r} is not one of classes = {list(self.classes)}")
+        return self
+
+
+class GovernanceSection(Section):
+    """Whether consent is managed by Dawson."""
+
+    managed: bool = False
+
+
+class PreprocessSection(Section):
+    """From raw scan to channel image."""
+
+    brain_extractor: str = "deepbet"
+    registration: str = "greedy"
+    registration_mm: Annotated[float, Field(gt=0, le=4)] = 2.0
+    slices_mm: Annotated[tuple[float, ...], Field(min_length=1)] = (60.0, 40.0, 20.0, 0.0, -20.0)
+    field_of_view_mm: Annotated[float, Field(gt=0)] = 192.0
+    matrix: Annotated[int, Field(ge=32)] = 128
+
+
+class SplitSection(Section):
+    """Who trains, validates and is tested."""
+
+    scheme: Literal["held-out-draw", "nested-k-fold", "leave-one-site-out", "external"] = "held-out-draw"
+    repeats: Annotated[int, Field(ge=1)] = 100
+    folds: Annotated[int, Field(ge=2)] = 5
+    test_per_class: Annotated[int, Field(ge=1)] = 15
+    external_where: str = ""
+    seed: int = 0
+
+
+class TrainingSection(Section):
+    """How one network is trained."""
+
+    network: str = "resnet18"
+    epochs: Annotated[int, Field(ge=1)] = 25
+    batch_size: Annotated[int, Field(ge=2)] = 10
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    class_weights: bool = True
+    flip_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+    noise_sd: tuple[float, float] = (0.0, 0.25)
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class EvaluationSection(Section):
+    """How the predictions are judged."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    bootstraps: Annotated[int, Field(ge=100)] = 2000
+    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class StudyConfig(Section):
+    """The whole study file."""
+
+    study: StudySection = StudySection()
+    governance: GovernanceSection = GovernanceSection()
+    preprocess: PreprocessSection = PreprocessSection()
+    split: SplitSection = SplitSection()
+    training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    def updated(self, **sections: dict[str, Any]) -> StudyConfig:
+        """A copy with some values replaced; a value of None leaves the old one.
+
+        Examples
+        --------
+        >>> StudyConfig().updated(split={"repeats": 2, "folds": None}).split.repeats
+        2
+        """
+        content = self.model_dump()
+        for section, values in sections.items():
+            content[section].update({name: value for name, value in values.items() if value is not None})
+        return parse_config(content, "the command line")
+
+
+def parse_config(content: dict[str, Any], origin: str) -> StudyConfig:
+    """Check the content of a study file.
+
+    Raises
+    ------
+    ConfigError
+        Naming each setting that is wrong and why.
+    """
+    try:
+        return StudyConfig.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"[{'.'.join(str(part) for part in item['loc'])}] {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
+        )
+        raise ConfigError(f"{origin}: {problems}.", "Correct the setting; docs/reference/study-file lists them all.") from None
+
+
+def read_config(path: Path) -> StudyConfig:
+    """Read a study file; where there is none, every default holds.
+
+    Raises
+    ------
+    ConfigError
+        The file is not TOML, or a setting is wrong.
+    """
+    if not path.exists():
+        return StudyConfig()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    return parse_config(content, str(path))
+
+
+def dump_config(config: StudyConfig) -> str:
+    """The study file as TOML text, every setting written out."""
+    lines = ["# A Dawson study. Every setting stands here; docs/reference/study-file explains them.", ""]
+    for section, values in config.model_dump().items():
+        lines.append(f"[{section}]")
+        lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)

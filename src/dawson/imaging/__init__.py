@@ -1,0 +1,1 @@
+"""Images in, images out: volumes, brain, bias, registration, intensity, template. Knows no patient and no path layout."""

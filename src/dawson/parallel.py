@@ -1,0 +1,67 @@
+"""Work over scans and repeats through joblib, on this machine or on a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from dawson.errors import ConfigError, MissingDependencyError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def resolve_jobs(jobs: int) -> int:
+    """Number of workers: 0 or less means one for every core."""
+    return cores() if jobs <= 0 else jobs
+
+
+def each(
+    function: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, dask: str | None = None
+) -> Iterator[Result]:
+    """Apply a function to every item; results come as they are ready, not in order.
+
+    The function must be importable (a module-level function or a `functools.partial` of one) and should carry its own
+    errors home as values: an exception ends the whole run.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence
+    jobs : int
+        Processes on this machine; with 1 everything runs in this one.
+    dask : str, optional
+        Address of a Dask scheduler; the items go there instead.
+
+    Raises
+    ------
+    MissingDependencyError
+        `dask` is given and the cluster extra is not installed.
+    ConfigError
+        No Dask scheduler answers at the address.
+    """
+    if dask is None and jobs == 1:
+        yield from map(function, items)
+        return
+    from joblib import Parallel, delayed, parallel_config
+
+    if dask is not None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise MissingDependencyError("--dask needs the cluster extra.", "pip install 'dawson[cluster]'") from None
+        try:
+            client = Client(dask, timeout="20s")
+        except OSError as error:
+            raise ConfigError(f"No Dask scheduler answers at {dask}: {error}.", "Check the address and the firewall.") from None
+        with client, parallel_config(backend="dask"):
+            yield from Parallel(return_as="generator_unordered")(delayed(function)(item) for item in items)
+        return
+    with parallel_config(backend="loky", inner_max_num_threads=max(1, cores() // jobs)):
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(function)(item) for item in items)

@@ -1,0 +1,1 @@
+"""Reports, figures and methods text, from what lower floors computed."""

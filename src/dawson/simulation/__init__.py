@@ -1,0 +1,1 @@
+"""Simulated patients: brains, lesions, scanners, follow-up. Everything made here is called simulated."""
