@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 TEMPLATE_SPACE = "MNI152NLin2009aSym"
 
 
+def _whole(resolution_mm: float) -> int:
+    """Voxel size as nilearn takes it, which knows whole millimetres only."""
+    if resolution_mm != int(resolution_mm):
+        raise ValueError(f"the template comes in whole millimetres, not at {resolution_mm} mm")
+    return int(resolution_mm)
+
+
 @lru_cache(maxsize=8)
 def template_image(resolution_mm: float = 1.0) -> Any:
     """The brain-extracted T1w template.
@@ -27,7 +34,7 @@ def template_image(resolution_mm: float = 1.0) -> Any:
     """
     from nilearn.datasets import load_mni152_template
 
-    return load_mni152_template(resolution=resolution_mm)
+    return load_mni152_template(resolution=_whole(resolution_mm))
 
 
 @lru_cache(maxsize=16)
@@ -48,7 +55,7 @@ def tissue_map(tissue: str, resolution_mm: float = 1.0) -> NDArray[np.float32]:
     """
     from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
 
-    image = {"gm": load_mni152_gm_template, "wm": load_mni152_wm_template}[tissue](resolution=resolution_mm)
+    image = {"gm": load_mni152_gm_template, "wm": load_mni152_wm_template}[tissue](resolution=_whole(resolution_mm))
     return np.clip(np.asarray(image.dataobj, dtype=np.float32), 0.0, 1.0)
 
 
@@ -62,4 +69,4 @@ def template_mask(resolution_mm: float = 1.0) -> NDArray[np.bool_]:
     """
     from nilearn.datasets import load_mni152_brain_mask
 
-    return np.asarray(load_mni152_brain_mask(resolution=resolution_mm).dataobj) > 0.5
+    return np.asarray(load_mni152_brain_mask(resolution=_whole(resolution_mm)).dataobj) > 0.5

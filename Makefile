@@ -1,0 +1,54 @@
+# Everything that Dawson's users and developers type. Needs Python >= 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint types floors docs check debian clean
+
+help:  ## Show these lines
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dawson needs Python 3.11 or later: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.develop: $(VENV)/.runtime
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,cluster]'
+	touch $@
+
+setup: $(VENV)/.develop  ## Install Dawson and its tools into .venv
+
+demo: $(VENV)/.runtime  ## Simulate a cohort, run a study on it, read four new scans (about 10 minutes)
+	$(BIN)/dawson demo --out demo
+
+test: $(VENV)/.develop  ## Run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-all: $(VENV)/.develop  ## Run the tests and the slow proofs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m ''
+
+lint: $(VENV)/.develop  ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.develop  ## Types: strict on the two lower floors
+	$(BIN)/mypy
+
+floors: $(VENV)/.develop  ## Which room may import which
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.develop  ## Build the documentation into docs/_build
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+check: lint types floors docs  ## Everything but the tests
+
+debian:  ## Install the Debian packages that the browser tests need (as root)
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium
+
+clean:  ## Remove what was built, but not .venv
+	rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,253 @@
+"""Judge a study: from the predictions table to every figure of merit with its interval: metrics.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dawson.classification.out_of_sample import checked_test_rows, patient_means, repeat_means, test_probabilities
+from dawson.classification.published import published_for
+from dawson.config import EvaluationSection
+from dawson.errors import ExperimentError
+from dawson.statistics.bootstrap import draw_counts
+from dawson.statistics.delong import delong_interval
+from dawson.statistics.figures import FIGURES, binary_figures, confusion_matrix, macro_figures, none_if_undefined
+from dawson.statistics.interval import Interval
+from dawson.statistics.patient_intervals import binary_intervals, macro_intervals, predictive_intervals
+from dawson.statistics.repeats import nadeau_bengio_interval, naive_interval
+from dawson.statistics.roc import roc_with_band
+
+__all__ = ["calls", "evaluate", "patient_means", "test_probabilities"]
+
+# Two classes: called positive at this probability and above.
+OPERATING_POINT = 0.5
+
+
+def calls(probability: NDArray[np.float64], positive: int) -> NDArray[np.intp]:
+    """The class that each case is called.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n, classes)
+    positive : int
+        Index of the positive class; it wins a tie of two classes.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Two classes: positive at a probability of one half and above. More: the most probable one, the first of equals.
+    """
+    if probability.shape[1] == 2:
+        return np.where(probability[:, positive] >= OPERATING_POINT, positive, 1 - positive).astype(np.intp)
+    return np.asarray(probability.argmax(axis=1), dtype=np.intp)
+
+
+def evaluate(
+    predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    *,
+    classes: Sequence[str],
+    positive: str,
+    section: EvaluationSection,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """All figures of merit of one model.
+
+    The headline is over the distinct test patients, each with the mean of the out-of-sample probabilities: the
+    intervals resample people, who are what a study has too few of. Per-repeat figures are over the patients of that
+    repeat.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        As in predictions.tsv.
+    splits : DataFrame
+        As in splits.tsv.
+    classes : sequence of str
+        The diagnoses, two or more.
+    positive : str
+        The class whose detection is the sensitivity.
+    section : EvaluationSection
+        Confidence level, number of bootstraps, a prevalence to show predictive values at.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        As described in docs/reference/files; None where a figure is undefined.
+
+    Raises
+    ------
+    LeakageError
+        Somebody is on both sides of a split, or was predicted in another role than the splits give.
+    ExperimentError
+        The predictions are empty, incomplete or not usable; the message names the person.
+    """
+    names = tuple(classes)
+    if positive not in names or len(names) < 2:
+        raise ExperimentError(
+            f"{positive!r} is not one of two or more classes: {', '.join(names)}.", "Correct [study] in the study file."
+        )
+    test = checked_test_rows(predictions, splits, names)
+    patients = _Cases(patient_means(test), names, positive)
+    rounds = {
+        int(part["repeat"].iloc[0]): _Cases(part, names, positive) for _, part in repeat_means(test).groupby("repeat")
+    }
+    counts = draw_counts(patients.truth, section.bootstraps, seed)
+    sizes = _sizes(splits, list(rounds))
+    values = {name: np.array([cases.figures[name] for cases in rounds.values()]) for name in FIGURES}
+    level = section.confidence
+    headline, auc_bootstrap = _headline(patients, counts, level)
+    return {
+        "classes": list(names),
+        "positive": positive,
+        "confidence": level,
+        "n_repeats": len(rounds),
+        "n_folds": int(test["fold"].nunique()),
+        "n_test_participants": {name: int((patients.truth == k).sum()) for k, name in enumerate(names)},
+        "n_test_draws": {
+            "min": int(patients.table["repeats"].min()),
+            "median": float(patients.table["repeats"].median()),
+            "max": int(patients.table["repeats"].max()),
+        },
+        "headline": {name: _entry(headline[name]) for name in FIGURES},
+        "headline_auc_bootstrap": _entry(auc_bootstrap),
+        "over_repeats": {
+            name: _entry(naive_interval(values[name], level).clipped()) | {"sd": _sd(values[name])} for name in FIGURES
+        },
+        "nadeau_bengio": {
+            name: _entry(nadeau_bengio_interval(values[name], sizes["n_train"], sizes["n_test"], level).clipped())
+            for name in FIGURES
+        },
+        "single_fold": _single_folds(test, names, positive),
+        "at_prevalence": _at_prevalence(patients, counts, section),
+        "confusion": {
+            "classes": list(names),
+            "matrix": confusion_matrix(patients.truth, patients.called, len(names)).tolist(),
+        },
+        "per_class": _per_class(patients, counts, level),
+        "roc": _roc(patients, section, seed),
+        "repeats": [
+            {"repeat": repeat, "n_test": len(cases.truth)}
+            | {name: none_if_undefined(cases.figures[name]) for name in FIGURES}
+            for repeat, cases in rounds.items()
+        ],
+        "published": _published(names, positive),
+        "sizes": sizes,
+    }
+
+
+class _Cases:
+    """Patients with truth, probabilities and calls as arrays; `positive` is the index of the positive class."""
+
+    def __init__(self, table: pd.DataFrame, classes: Sequence[str], positive: str) -> None:
+        self.table = table
+        self.classes = tuple(classes)
+        self.positive = self.classes.index(positive)
+        self.truth = table["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(dtype=np.intp)
+        self.probability = table[[f"probability_{name}" for name in classes]].to_numpy(dtype=np.float64)
+        self.called = calls(self.probability, self.positive)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The six figures: of the positive class for two classes, macro averages for more."""
+        if len(self.classes) > 2:
+            return macro_figures(self.truth, self.probability, self.called)
+        truth, score, called = self.against(self.positive)
+        return binary_figures(truth, score, called)
+
+    def against(self, k: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
+        """Truth, score and call of class k against the rest."""
+        return self.truth == k, self.probability[:, k], self.called == k
+
+
+def _headline(patients: _Cases, counts: NDArray[np.float64], level: float) -> tuple[dict[str, Interval], Interval]:
+    """The headline intervals, and the bootstrap's for the area."""
+    if len(patients.classes) > 2:
+        macro = macro_intervals(patients.truth, patients.probability, patients.called, counts, level)
+        return macro, macro["auc"]
+    truth, score, called = patients.against(patients.positive)
+    result = binary_intervals(truth, score, called, counts, level)
+    return result | {"auc": delong_interval(truth, score, level)}, result["auc"]
+
+
+def _per_class(patients: _Cases, counts: NDArray[np.float64], level: float) -> dict[str, Any]:
+    result = {}
+    for k, name in enumerate(patients.classes):
+        truth, score, called = patients.against(k)
+        intervals = binary_intervals(truth, score, called, counts, level)
+        intervals["auc"] = delong_interval(truth, score, level)
+        result[name] = {figure: _entry(intervals[figure]) for figure in FIGURES}
+    return result
+
+
+def _at_prevalence(patients: _Cases, counts: NDArray[np.float64], section: EvaluationSection) -> list[dict[str, Any]]:
+    truth, _, called = patients.against(patients.positive)
+    wanted = [("of the test patients", float(truth.mean()))]
+    if section.prevalence is not None:
+        wanted.append(("given", section.prevalence))
+    return [
+        {"prevalence": prevalence, "name": name}
+        | {
+            figure: _entry(interval)
+            for figure, interval in predictive_intervals(truth, called, counts, prevalence, section.confidence).items()
+        }
+        for name, prevalence in wanted
+    ]
+
+
+def _single_folds(test: pd.DataFrame, classes: Sequence[str], positive: str) -> dict[str, Any]:
+    """Mean and standard deviation of the figures of single fold models, each over the patients of its repeat."""
+    rows = [_Cases(repeat_means(part), classes, positive).figures for _, part in test.groupby(["repeat", "fold"])]
+    values = {name: np.array([row[name] for row in rows]) for name in FIGURES}
+    return {
+        name: {"estimate": none_if_undefined(naive_interval(values[name]).estimate), "sd": _sd(values[name])}
+        for name in FIGURES
+    }
+
+
+def _roc(patients: _Cases, section: EvaluationSection, seed: int) -> dict[str, list[float]]:
+    truth, score, _ = patients.against(patients.positive)
+    curve = roc_with_band(truth, score, n_bootstraps=section.bootstraps, seed=seed, confidence=section.confidence)
+    return {name: getattr(curve, name).tolist() for name in ("fpr", "tpr", "low", "high")}
+
+
+def _sizes(splits: pd.DataFrame, repeats: Sequence[int]) -> dict[str, float]:
+    """Mean numbers of participants: those who trained or chose a model of the repeat, and those who were tested."""
+    used = splits[splits["repeat"].isin(repeats)]
+    trained = used[used["role"].isin(["train", "validation"])].groupby("repeat")["participant_id"].nunique()
+    tested = used[used["role"] == "test"].groupby("repeat")["participant_id"].nunique()
+    if trained.empty:
+        raise ExperimentError("The splits have nobody to train on.", "Make the splits again.")
+    return {"n_train": float(trained.mean()), "n_test": float(tested.mean())}
+
+
+def _published(classes: tuple[str, ...], positive: str) -> dict[str, Any]:
+    """A paper's figures where it compared the same classes, else nothing: beside another they mislead."""
+    paper = published_for(classes, positive)
+    if paper is None:
+        return {}
+    figures: Mapping[str, tuple[float, float, float]] = paper.figures
+    return {"citation": paper.citation} | {
+        name: dict(zip(("estimate", "low", "high"), values, strict=True)) for name, values in figures.items()
+    }
+
+
+def _entry(interval: Interval) -> dict[str, Any]:
+    return {
+        "estimate": none_if_undefined(interval.estimate),
+        "low": none_if_undefined(interval.low),
+        "high": none_if_undefined(interval.high),
+        "method": interval.method,
+    }
+
+
+def _sd(values: NDArray[np.float64]) -> float | None:
+    known = values[~np.isnan(values)]
+    return none_if_undefined(float(known.std(ddof=1)) if known.size > 1 else math.nan)

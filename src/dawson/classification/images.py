@@ -1,0 +1,171 @@
+"""Which channel images a study can use, and why it leaves the others out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dawson.errors import CohortError, ConfigError, ImageError
+from dawson.files import sha256
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from dawson.cohort.dataset import Cohort
+    from dawson.config import StudyConfig
+
+CHANNELS_NAME = "desc-channels_FLAIR.npy"
+
+
+@dataclass(frozen=True)
+class UsableImages:
+    """What a study works on.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row an image: participant_id, session_id, label, site, days_from_baseline, and every other participants column;
+        `path` (of the channel image) and `hash` (SHA-256 of its file) are filled by `with_channels`.
+    exclusions : DataFrame
+        participant_id, session_id, stage (selection, diagnosis, files, preprocessing), reason.
+    """
+
+    table: pd.DataFrame
+    exclusions: pd.DataFrame
+
+    @property
+    def hashes(self) -> dict[tuple[str, str], str]:
+        """Content hash of every image, for the leakage guard."""
+        keys = zip(self.table["participant_id"], self.table["session_id"], strict=True)
+        return dict(zip(keys, self.table["hash"], strict=True))
+
+
+def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
+    """Scans of the chosen participants whose diagnosis is a class of the study and whose FLAIR is on disk.
+
+    Raises
+    ------
+    ConfigError
+        The study is managed (no consent records are read by this version), or there is no diagnosis column.
+    CohortError
+        Nothing is left.
+    """
+    import pandas as pd
+
+    if config.governance.managed:
+        raise ConfigError(
+            "[governance] managed = true needs consent records, and this version does not read them.",
+            "Set managed = false to run an unmanaged study; every output will say so.",
+        )
+    diagnosis = config.study.diagnosis_column
+    if diagnosis not in cohort.participants:
+        raise ConfigError(
+            f"participants.tsv of {cohort.root} has no column {diagnosis!r}.",
+            f"Set [study] diagnosis_column to one of: {', '.join(cohort.participants.columns)}.",
+        )
+    chosen = cohort.select(config.study.where) if config.study.where else cohort
+    kept = {(scan.participant_id, scan.session_id) for scan in chosen.scans}
+    label_of = dict(zip(cohort.participants["participant_id"], cohort.participants[diagnosis], strict=True))
+    rows, exclusions = [], []
+    for scan in cohort.scans:
+        label = label_of.get(scan.participant_id)
+        if (scan.participant_id, scan.session_id) not in kept:
+            stage, reason = "selection", f"not selected by where = {config.study.where!r}"
+        elif label not in config.study.classes:
+            stage, reason = "diagnosis", f"{diagnosis} is {label!r}, not one of {', '.join(config.study.classes)}"
+        elif scan.flair is None:
+            stage, reason = "files", "no FLAIR"
+        else:
+            rows.append({"participant_id": scan.participant_id, "session_id": scan.session_id, "label": label})
+            continue
+        exclusions.append({"participant_id": scan.participant_id, "session_id": scan.session_id, "stage": stage, "reason": reason})
+    if not rows:
+        raise CohortError(
+            f"No scan of {cohort.root} can be used: {len(exclusions)} were left out.",
+            "Run `dawson cohort validate` to see why.",
+        )
+    table = pd.DataFrame(rows).merge(cohort.scan_table(), on=["participant_id", "session_id"], how="left", validate="1:1")
+    return UsableImages(table, pd.DataFrame(exclusions, columns=["participant_id", "session_id", "stage", "reason"]))
+
+
+def with_channels(candidates: UsableImages, cohort: Cohort, derivatives: Path, preprocessed: pd.DataFrame) -> UsableImages:
+    """Keep the candidates that have a channel image, and hash each.
+
+    Parameters
+    ----------
+    candidates : UsableImages
+    cohort : Cohort
+    derivatives : Path
+        Root of the derivatives.
+    preprocessed : DataFrame
+        The rows of `preprocess.tsv`.
+
+    Raises
+    ------
+    CohortError
+        No channel image exists.
+    """
+    import pandas as pd
+
+    scans = {(scan.participant_id, scan.session_id): scan for scan in cohort.scans}
+    outcome = {(row.participant_id, row.session_id): (row.status, row.reason) for row in preprocessed.itertuples()}
+    paths, hashes, exclusions = [], [], []
+    for row in candidates.table.itertuples():
+        key = (row.participant_id, row.session_id)
+        path = scans[key].derivative(derivatives, CHANNELS_NAME)
+        status, reason = outcome.get(key, ("missing", "not preprocessed"))
+        usable = status == "done" and path.exists()
+        paths.append(str(path) if usable else "")
+        hashes.append(sha256(path) if usable else "")
+        if not usable:
+            reason = reason if isinstance(reason, str) and reason else "its channel image is not there"
+            exclusions.append({"participant_id": key[0], "session_id": key[1], "stage": "preprocessing", "reason": reason})
+    table = candidates.table.assign(path=paths, hash=hashes)
+    table = table[table["path"] != ""].reset_index(drop=True)
+    if table.empty:
+        raise CohortError(
+            f"None of the {len(paths)} scans has a channel image under {derivatives}.",
+            "Run `dawson preprocess` and look at the reasons in preprocess.tsv.",
+        )
+    excluded = pd.concat([candidates.exclusions, pd.DataFrame(exclusions, columns=candidates.exclusions.columns)])
+    return UsableImages(table, excluded.reset_index(drop=True))
+
+
+@lru_cache(maxsize=2)
+def load_stack(paths: tuple[str, ...]) -> NDArray[np.float32]:
+    """Channel images as one array, shape (images, channels, rows, columns), float32.
+
+    Raises
+    ------
+    ImageError
+        A file is no array, has another shape than the first, or holds values that are not finite.
+    """
+    images = []
+    for path in paths:
+        try:
+            image = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ImageError(path, f"cannot be read as a channel image ({error}).", "Run `dawson preprocess` again.") from None
+        if images and image.shape != images[0].shape:
+            raise ImageError(path, f"has shape {image.shape}, the other images {images[0].shape}.", "Run `dawson preprocess` again.")
+        if not np.isfinite(image).all():
+            raise ImageError(path, "holds values that are not finite.", "Run `dawson preprocess` again.")
+        images.append(image.astype(np.float32, copy=False))
+    return np.stack(images)
+
+
+def stack_of(table: pd.DataFrame) -> NDArray[np.float32]:
+    """`load_stack` of a table's `path` column."""
+    return load_stack(tuple(table["path"]))
+
+
+def label_indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each label in `classes`, shape (images,)."""
+    position = {name: index for index, name in enumerate(classes)}
+    return np.array([position[label] for label in labels], dtype=np.int64)

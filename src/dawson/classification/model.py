@@ -1,0 +1,169 @@
+"""The model that is handed on: a folder of safetensors and one JSON file that says what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dawson.classification.device import choose
+from dawson.classification.networks import architecture
+from dawson.config import PreprocessSection, TrainingSection
+from dawson.errors import ModelError
+from dawson.files import read_json, sha256, write_json, write_tsv
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from dawson.classification.experiment import StudyPaths
+    from dawson.classification.images import UsableImages
+    from dawson.classification.runs import Run
+    from dawson.cohort.dataset import Cohort
+    from dawson.config import StudyConfig
+
+FORMAT = 1
+
+
+def write_model(
+    paths: StudyPaths, name: str, config: StudyConfig, cohort: Cohort, usable: UsableImages, members: Sequence[Run],
+    metrics: Mapping[str, Any],
+) -> Path:  # fmt: skip
+    """Describe the trained members in `model.json`, and list who they learnt from in a manifest that stays in the centre.
+
+    Returns
+    -------
+    Path
+        Folder of the model; it holds no name of a person, only the digest of the manifest.
+    """
+    from dawson.classification.experiment import environment
+
+    manifest = paths.manifest(name)
+    write_tsv(manifest, usable.table[["participant_id", "session_id", "label", "hash"]])
+    people = usable.table.drop_duplicates("participant_id")["label"].value_counts()
+    records = [read_json(run.record) for run in members]
+    folder = paths.model(name)
+    write_json(
+        folder / "model.json",
+        {
+            "format": FORMAT, "name": name, "classes": list(config.study.classes), "positive": config.study.positive,
+            "channels": len(config.preprocess.slices_mm), "training": config.training.model_dump(),
+            "preprocess": config.preprocess.model_dump(), "seed": config.split.seed,
+            "trained_on": {
+                "study": cohort.name, "simulated": cohort.simulated, "scans": len(usable.table),
+                "participants": {label: int(people.get(label, 0)) for label in config.study.classes},
+            },
+            "performance": {
+                "figures": metrics["headline"], "test_participants": metrics["n_test_participants"],
+                "repeats": metrics["n_repeats"], "folds": metrics["n_folds"], "scheme": config.split.scheme,
+            },
+            "manifest_sha256": sha256(manifest),
+            "members": [
+                {"file": run.weights.name, "sha256": record["weights_sha256"], "best_epoch": record["best_epoch"]}
+                for run, record in zip(members, records, strict=True) if run.weights is not None
+            ],
+            "software": environment(),
+            "research_use_only": True,
+        },
+    )  # fmt: skip
+    return folder
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model folder, read.
+
+    Parameters
+    ----------
+    folder : Path
+    description : mapping
+        model.json.
+    """
+
+    folder: Path
+    description: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return str(self.description["name"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes in the order of the logits."""
+        return tuple(self.description["classes"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether it learnt from simulated patients."""
+        return bool(self.description["trained_on"]["simulated"])
+
+    @property
+    def preprocess(self) -> PreprocessSection:
+        """How its images were made, and new ones must be."""
+        return PreprocessSection.model_validate(self.description["preprocess"])
+
+    @property
+    def training(self) -> TrainingSection:
+        """How it was trained."""
+        return TrainingSection.model_validate(self.description["training"])
+
+    @property
+    def digest(self) -> str:
+        """Digest of the whole model: its description holds the digests of the weights."""
+        return sha256(self.folder / "model.json")
+
+    def networks(self) -> list[torch.nn.Module]:
+        """The members, in evaluation mode, on the device that suits this machine.
+
+        Raises
+        ------
+        ModelError
+            A weights file is missing or is not the one that the description names.
+        """
+        from safetensors.torch import load_file
+
+        arch = architecture(self.training.network)
+        device = choose(self.training.model_copy(update={"device": "auto"})).device
+        members = []
+        for member in self.description["members"]:
+            path = self.folder / member["file"]
+            if not path.is_file():
+                raise ModelError(f"{path} is missing.", "Copy the whole model folder.")
+            if sha256(path) != member["sha256"]:
+                raise ModelError(f"{path} is not the file that model.json names: its SHA-256 differs.", "Copy the model folder again.")
+            network = arch.build(int(self.description["channels"]), len(self.classes))
+            network.load_state_dict(load_file(path))
+            members.append(network.to(device).eval())
+        return members
+
+    def member_logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of every member, shape (members, images, classes)."""
+        import numpy as np
+
+        from dawson.classification.training import predict_logits
+
+        return np.stack([predict_logits(network, images) for network in self.networks()])
+
+
+def read_model(folder: Path | str) -> Model:
+    """Read a model folder.
+
+    Raises
+    ------
+    ModelError
+        There is no readable `model.json`, or it was written by a later version.
+    """
+    folder = Path(folder)
+    path = folder / "model.json"
+    if not path.is_file():
+        raise ModelError(f"{folder} is no model: it has no model.json.", "Give the folder models/NAME of a finished study.")
+    try:
+        description = read_json(path)
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON: {error}.", "Copy the model folder again.") from None
+    if description.get("format") != FORMAT:
+        raise ModelError(f"{path} has format {description.get('format')}; this version reads {FORMAT}.", "Update Dawson.")
+    return Model(folder, description)

@@ -1,0 +1,102 @@
+"""The runs of a study, planned from its images before anything is trained, and trained where they are not yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dawson.classification.runs import Run, execute
+from dawson.cohort.leakage import guard
+from dawson.cohort.splits import final_splits, make_splits
+from dawson.parallel import each
+from dawson.progress import progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from dawson.classification.experiment import StudyPaths
+    from dawson.classification.images import UsableImages
+    from dawson.config import StudyConfig
+
+EXPLAINED_REPEAT = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that is ready to be run.
+
+    Parameters
+    ----------
+    usable : UsableImages
+    splits : DataFrame
+        Of the repeats.
+    final : DataFrame
+        Of the model that is handed on.
+    runs : tuple of Run
+        Every repeat and fold.
+    final_runs : tuple of Run
+        The members of the model.
+    """
+
+    usable: UsableImages
+    splits: pd.DataFrame
+    final: pd.DataFrame
+    runs: tuple[Run, ...]
+    final_runs: tuple[Run, ...]
+
+    @property
+    def pending(self) -> list[Run]:
+        """Runs that no earlier attempt finished."""
+        return [run for run in (*self.runs, *self.final_runs) if not run.is_done()]
+
+
+def plan_study(
+    paths: StudyPaths, name: str, config: StudyConfig, usable: UsableImages, *, keep_weights: bool = False
+) -> Plan:
+    """Make the splits and the runs, before anything is trained.
+
+    Raises
+    ------
+    LeakageError
+        Two people share an image and would stand on both sides of a split.
+    TooFewParticipantsError
+        The test sets ask for more people than there are.
+    """
+    splits = make_splits(usable.table, config.split, site_column=config.study.site_column)
+    final = final_splits(usable.table, config.split.folds, config.split.seed)
+    for table in (splits, final):
+        guard(table, usable.hashes)
+    experiment, model = paths.experiment(name), paths.model(name)
+    runs = _runs(splits, usable.table, config, experiment / "runs", experiment / "weights" if keep_weights else None, explained=True)
+    members = _runs(final, usable.table, config, experiment / "final", model, explained=False)
+    return Plan(usable, splits, final, tuple(runs), tuple(members))
+
+
+def _runs(
+    splits: pd.DataFrame, images: pd.DataFrame, config: StudyConfig, folder: Path, weights: Path | None, explained: bool
+) -> list[Run]:
+    columns = ["participant_id", "session_id", "label", "path", "hash"]
+    used = splits[splits["role"] != "unused"].merge(images[columns], on=["participant_id", "session_id"], validate="m:1")
+    runs = []
+    for (repeat, fold), table in used.groupby(["repeat", "fold"], sort=True):
+        member = f"member-{fold}" if not explained else f"repeat-{repeat:03d}_fold-{fold}"
+        runs.append(
+            Run(
+                repeat=int(repeat), fold=int(fold), table=table[[*columns, "role"]].reset_index(drop=True),
+                classes=config.study.classes, training=config.training, seed=config.split.seed, folder=folder,
+                explain=explained and repeat == EXPLAINED_REPEAT,
+                weights=weights / f"{member}.safetensors" if weights is not None else None,
+            )  # fmt: skip
+        )
+    return runs
+
+
+def train_pending(plan: Plan, jobs: int, dask: str | None = None) -> None:
+    """Train every run that no earlier attempt finished."""
+    pending = plan.pending
+    total = len(plan.runs) + len(plan.final_runs)
+    with progress("Training", total, done=total - len(pending)) as advance:
+        for record in each(execute, pending, jobs, dask):
+            advance(f"repeat {record['repeat']} fold {record['fold']}")

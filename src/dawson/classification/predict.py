@@ -1,0 +1,217 @@
+"""A model reads new scans: one pair of files, or every scan of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dawson.classification import explain
+from dawson.classification.images import CHANNELS_NAME, load_stack
+from dawson.classification.model import Model
+from dawson.classification.networks import architecture
+from dawson.classification.training import predict_logits, softmax
+from dawson.cohort.scan import Scan
+from dawson.errors import ImageError, LeakageError, PreprocessingError
+from dawson.files import atomic_path, read_json, read_tsv, sha256, sidecar_path, write_json, write_tsv
+from dawson.parallel import resolve_jobs
+from dawson.preprocess.batch import preprocess_cohort
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from dawson.cohort.dataset import Cohort
+
+QUALITY = ("source", "wm_dice", "template_correlation", "flair_t1w_overlap", "min_jacobian", "seconds")
+WITHHELD = (
+    "The model learnt from simulated patients, and this scan is not marked as simulated: no probability is shown. "
+    "--allow-simulated shows it, under a red banner."
+)
+
+
+def predict_pair(
+    model: Model, t1w: Path | None, flair: Path, out: Path, *, name: str = "patient", allow_simulated: bool = False, jobs: int = 1
+) -> Path:
+    """Preprocess and read one patient's scan.
+
+    Parameters
+    ----------
+    model : Model
+    t1w : Path or None
+        Without it the FLAIR is registered by itself.
+    flair : Path
+    out : Path
+        Folder for prediction.json, explanation.npz and the derivatives.
+    name : str
+        What the patient is called in the results.
+    allow_simulated : bool
+        Show what a model of simulated patients says about a real scan.
+    jobs : int
+        Not used for a single scan, which computes with every core.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    ImageError
+        An input file is not there.
+    PreprocessingError
+        The scan could not be brought to template space; the message says why.
+    """
+    for path in (t1w, flair):
+        if path is not None and not path.is_file():
+            raise ImageError(path, "is not there.", "Check the path.")
+    person = "sub-" + ("".join(letter for letter in name.removeprefix("sub-") if letter.isalnum()) or "patient")
+    scan = Scan(person, "", t1w.absolute() if t1w else None, flair.absolute())
+    derivatives = out / "derivatives" / "dawson"
+    rows = preprocess_cohort([scan], flair.absolute().parent, derivatives, model.preprocess, jobs=1)
+    row = rows[rows["participant_id"] == person].iloc[-1]
+    if row["status"] != "done":
+        raise PreprocessingError(f"{flair}: {row['reason']}")
+    _write(model, model.networks(), scan, derivatives, row.to_dict(), out, allow_simulated)
+    return out
+
+
+def predict_cohort(
+    model: Model,
+    cohort: Cohort,
+    out: Path,
+    *,
+    participants: Sequence[str] = (),
+    allow_simulated: bool = False,
+    manifest: Path | None = None,
+    jobs: int = 0,
+    dask: str | None = None,
+) -> pd.DataFrame:
+    """Read every scan of a cohort; a scan that fails becomes a row with its reason.
+
+    Parameters
+    ----------
+    model : Model
+    cohort : Cohort
+    out : Path
+        Gets predictions.tsv, derivatives, and a folder for each scan.
+    participants : sequence of str
+        Only these; empty means all.
+    allow_simulated : bool
+        As in `predict_pair`.
+    manifest : Path, optional
+        Training manifest of the model. Where it is the model's own, nobody in it may be predicted.
+    jobs, dask
+        For the preprocessing.
+
+    Returns
+    -------
+    DataFrame
+        participant_id, session_id, status, reason, predicted, probability_CLASS, sd_CLASS.
+
+    Raises
+    ------
+    LeakageError
+        Somebody was in the training of the model: the prediction would be no prediction.
+    """
+    import pandas as pd
+
+    scans = [scan for scan in cohort.scans if not participants or scan.participant_id in participants]
+    _refuse_training_people(model, scans, manifest)
+    derivatives = out / "derivatives" / "dawson"
+    rows = preprocess_cohort(scans, cohort.root, derivatives, model.preprocess, jobs=resolve_jobs(jobs), dask=dask)
+    outcome = {(row["participant_id"], row["session_id"]): row for row in rows.to_dict("records")}
+    networks = model.networks()
+    table = []
+    for scan in scans:
+        row = outcome[scan.participant_id, scan.session_id]
+        entry: dict[str, Any] = {
+            "participant_id": scan.participant_id, "session_id": scan.session_id, "status": row["status"], "reason": row["reason"],
+        }  # fmt: skip
+        if row["status"] == "done":
+            written = _write(model, networks, scan, derivatives, row, out / scan.entities, allow_simulated)
+            entry |= {"predicted": written["predicted"] or "", "reason": written["withheld"] or ""}
+            for label, figures in (written["probability"] or {}).items():
+                entry |= {f"probability_{label}": figures["mean"], f"sd_{label}": figures["sd"]}
+        table.append(entry)
+    result = pd.DataFrame(table)
+    write_tsv(out / "predictions.tsv", result)
+    return result
+
+
+def _refuse_training_people(model: Model, scans: Sequence[Scan], manifest: Path | None) -> None:
+    if manifest is None or not manifest.exists() or sha256(manifest) != model.description["manifest_sha256"]:
+        return
+    trained = set(read_tsv(manifest)["participant_id"])
+    both = sorted({scan.participant_id for scan in scans} & trained)
+    if both:
+        shown = ", ".join(both[:5]) + (f" and {len(both) - 5} more" if len(both) > 5 else "")
+        raise LeakageError(
+            f"Model {model.name} was trained on {shown}: what it says of them is no prediction.",
+            "Name other people with --participant; the out-of-sample results of these are in the experiment's predictions.tsv.",
+        )
+
+
+def _write(
+    model: Model, networks: Sequence[Any], scan: Scan, derivatives: Path, row: Mapping[str, Any], out: Path, allow_simulated: bool
+) -> dict[str, Any]:
+    from dawson.classification.experiment import environment
+
+    image = load_stack((str(scan.derivative(derivatives, CHANNELS_NAME)),))
+    withheld = model.simulated and not allow_simulated and not _is_simulated(scan)
+    logits = np.stack([predict_logits(network, image)[0] for network in networks])
+    members = softmax(logits)
+    probability = {
+        label: {
+            "mean": float(members[:, index].mean()), "sd": float(members[:, index].std(ddof=1)) if len(members) > 1 else 0.0,
+            "min": float(members[:, index].min()), "max": float(members[:, index].max()), "members": members[:, index].tolist(),
+        }
+        for index, label in enumerate(model.classes)
+    }  # fmt: skip
+    winner = int(members.mean(0).argmax())
+    described = model.description
+    result: dict[str, Any] = {
+        "participant": scan.participant_id, "session": scan.session_id,
+        "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in (("t1w", scan.t1w), ("flair", scan.flair)) if path},
+        "simulated_scan": _is_simulated(scan),
+        "model": {
+            "name": model.name, "classes": list(model.classes), "positive": described["positive"],
+            "trained_on": described["trained_on"], "performance": described["performance"]["figures"], "digest": model.digest,
+        },
+        "probability": None if withheld else probability, "withheld": WITHHELD if withheld else None,
+        "predicted": None if withheld else model.classes[winner],
+        "quality": {name: _plain(row.get(name)) for name in QUALITY}, "allow_simulated": allow_simulated,
+        "software": environment(), "created": environment()["created"], "research_use_only": True,
+    }  # fmt: skip
+    explanation = _explain(model, networks, image, winner)
+    if withheld:
+        explanation = {"image": explanation["image"]}
+    with atomic_path(out / "explanation.npz") as temporary:
+        np.savez_compressed(temporary, slices_mm=np.array(model.preprocess.slices_mm), **explanation)
+    write_json(out / "prediction.json", result)
+    return result
+
+
+def _explain(model: Model, networks: Sequence[Any], image: np.ndarray, winner: int) -> dict[str, np.ndarray]:
+    layer = architecture(model.training.network).gradcam_layer
+    grid = np.mean([explain.grad_cam(network, image, layer, len(model.classes))[0] for network in networks], axis=0)
+    target = np.array([winner])
+    return {
+        "image": image[0], "gradcam_grid": grid, "gradcam": explain.upsample(grid, image.shape[-2:]),
+        "occlusion": np.mean([explain.occlusion(network, image)[0] for network in networks], axis=0),
+        "attribution": np.mean([explain.integrated_gradients(network, image, target)[0] for network in networks], axis=0),
+    }  # fmt: skip
+
+
+def _is_simulated(scan: Scan) -> bool:
+    sidecar = sidecar_path(scan.flair) if scan.flair else None
+    return sidecar is not None and sidecar.exists() and bool(read_json(sidecar).get("SimulatedData", False))
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return None
+    return value.item() if isinstance(value, np.generic) else value

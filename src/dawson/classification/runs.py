@@ -1,0 +1,186 @@
+"""One run of a study: one repeat, one fold. Runs are independent, resumable, and the same whatever the number of jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dawson.classification import explain
+from dawson.classification.device import choose
+from dawson.classification.images import label_indices, stack_of
+from dawson.classification.networks import architecture
+from dawson.classification.training import predict_logits, softmax, train
+from dawson.cohort.leakage import guard
+from dawson.files import atomic_path, digest_of, read_json, sha256, write_json, write_tsv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dawson.classification.training import Trained
+    from dawson.config import TrainingSection
+
+ROLES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run needs to know; small enough to be sent to another machine that sees the same files.
+
+    Parameters
+    ----------
+    repeat, fold : int
+    table : DataFrame
+        participant_id, session_id, label, role, path, hash: the images of this run (those with role `unused` left out).
+    classes : tuple of str
+    training : TrainingSection
+    seed : int
+        The study's seed.
+    folder : Path
+        Where the results go.
+    explain : bool
+        Also explain the test images.
+    weights : Path or None
+        Where to keep the weights; None forgets them.
+    """
+
+    repeat: int
+    fold: int
+    table: pd.DataFrame
+    classes: tuple[str, ...]
+    training: TrainingSection
+    seed: int
+    folder: Path
+    explain: bool = False
+    weights: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Start of this run's file names."""
+        return f"repeat-{self.repeat:03d}_fold-{self.fold}"
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything that decides the result: images, labels, roles, settings, seed."""
+        rows = self.table[["participant_id", "session_id", "label", "role", "hash"]].values.tolist()
+        settings = self.training.model_dump(exclude={"device", "precision"})
+        content = [sorted(rows), list(self.classes), settings, self.seed, self.repeat, self.fold]
+        return digest_of(content)
+
+    @property
+    def record(self) -> Path:
+        """The JSON file whose presence, with the right digest, says that the run is complete."""
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The table of this run's out-of-sample predictions."""
+        return self.folder / f"{self.name}.tsv"
+
+    @property
+    def explanations(self) -> Path:
+        """The explanations of this run's test images."""
+        return self.folder / f"{self.name}_explanations.npz"
+
+    def is_done(self) -> bool:
+        """Whether an earlier attempt finished this very run with all the files that are asked for now."""
+        if not (self.record.exists() and self.predictions.exists()):
+            return False
+        try:
+            record = read_json(self.record)
+        except ValueError:
+            return False
+        if record.get("digest") != self.digest or (self.explain and not self.explanations.exists()):
+            return False
+        return self.weights is None or (self.weights.exists() and sha256(self.weights) == record.get("weights_sha256"))
+
+
+def execute(run: Run) -> dict[str, Any]:
+    """Train one network, predict its validation and test images, write the results, return the record.
+
+    The processor computes each run in one thread: runs are spread over cores instead, which is faster in all and makes the
+    result independent of the number of jobs.
+
+    Raises
+    ------
+    LeakageError
+        A person or an image has two roles.
+    """
+    import torch
+
+    table = run.table.sort_values(["participant_id", "session_id"]).reset_index(drop=True)
+    keys = zip(table["participant_id"], table["session_id"], strict=True)
+    hashes = dict(zip(keys, table["hash"], strict=True))
+    guard(table.assign(repeat=run.repeat, fold=run.fold), hashes)
+
+    started = time.monotonic()
+    computing = choose(run.training)
+    threads = torch.get_num_threads()
+    if computing.on_cpu:
+        torch.set_num_threads(1)
+    try:
+        images = stack_of(table)
+        labels = label_indices(table["label"], run.classes)
+        rows = {role: np.flatnonzero(table["role"] == role) for role in ROLES}
+        trained = train(
+            images, labels, rows["train"], rows["validation"], classes=len(run.classes), training=run.training,
+            computing=computing, seed=(run.seed, run.repeat, run.fold),
+        )
+        judged = np.concatenate([rows["validation"], rows["test"]])
+        logits = predict_logits(trained.network, images[judged])
+        if run.explain and len(rows["test"]):
+            _write_explanations(run, trained, images[rows["test"]], logits[len(rows["validation"]) :], table.iloc[rows["test"]])
+    finally:
+        torch.set_num_threads(threads)
+
+    if run.weights is not None:
+        save_weights(trained.network, run.weights)
+    write_tsv(run.predictions, _prediction_table(run, table.iloc[judged], logits))
+    record = {
+        "repeat": run.repeat, "fold": run.fold, "digest": run.digest, "seconds": round(time.monotonic() - started, 2),
+        "device": computing.device, "precision": computing.precision, "best_epoch": trained.best_epoch,
+        "images": {role: len(rows[role]) for role in ROLES},
+        "participants": {role: int(table.loc[rows[role], "participant_id"].nunique()) for role in ROLES},
+        "weights_sha256": sha256(run.weights) if run.weights is not None else None, "history": trained.history,
+    }  # fmt: skip
+    write_json(run.record, record)
+    return record
+
+
+def _prediction_table(run: Run, rows: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
+    table = rows[["participant_id", "session_id", "role", "label"]].reset_index(drop=True)
+    table.insert(0, "model", run.training.network)
+    table.insert(1, "repeat", run.repeat)
+    table.insert(2, "fold", run.fold)
+    probability = softmax(logits)
+    for index, name in enumerate(run.classes):
+        table[f"logit_{name}"] = logits[:, index].astype(float).round(6)
+    for index, name in enumerate(run.classes):
+        table[f"probability_{name}"] = probability[:, index].round(8)
+    return table
+
+
+def _write_explanations(run: Run, trained: Trained, images: np.ndarray, logits: np.ndarray, rows: pd.DataFrame) -> None:
+    layer = architecture(run.training.network).gradcam_layer
+    with atomic_path(run.explanations) as temporary:
+        np.savez_compressed(
+            temporary,
+            participant_id=rows["participant_id"].to_numpy(dtype=str),
+            session_id=rows["session_id"].to_numpy(dtype=str),
+            gradcam_grid=explain.grad_cam(trained.network, images, layer, len(run.classes)),
+            occlusion=explain.occlusion(trained.network, images),
+            attribution=explain.integrated_gradients(trained.network, images, logits.argmax(1)).astype(np.float16),
+        )
+
+
+def save_weights(network: Any, path: Path) -> None:
+    """Write a network's weights as safetensors."""
+    from safetensors.torch import save_file
+
+    state: Mapping[str, Any] = network.state_dict()
+    with atomic_path(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)

@@ -1,0 +1,124 @@
+"""The study, from validated BIDS to evaluated predictions and a model; every part of it can be stopped and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dawson.classification.device import choose
+from dawson.classification.evaluation import evaluate, test_probabilities
+from dawson.classification.experiment import (
+    StudyPaths,
+    check_name,
+    collect_explanations,
+    collect_predictions,
+    environment,
+    open_experiment,
+    write_splits,
+)
+from dawson.classification.images import UsableImages, candidate_images, with_channels
+from dawson.classification.model import write_model
+from dawson.classification.plan import EXPLAINED_REPEAT, Plan, plan_study, train_pending
+from dawson.classification.runs import Run
+from dawson.cohort.dataset import Cohort, read_cohort
+from dawson.files import read_json, write_json, write_tsv
+from dawson.parallel import resolve_jobs
+from dawson.preprocess.batch import preprocess_cohort
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dawson.config import StudyConfig
+
+
+def prepare_images(
+    paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, dask: str | None = None
+) -> tuple[Cohort, UsableImages]:
+    """Read the cohort, preprocess what is not yet preprocessed, and say which images can be used."""
+    cohort = read_cohort(paths.study)
+    candidates = candidate_images(cohort, config)
+    wanted = set(zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True))
+    scans = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in wanted]
+    rows = preprocess_cohort(scans, cohort.root, paths.derivatives, config.preprocess, jobs=resolve_jobs(jobs), dask=dask)
+    return cohort, with_channels(candidates, cohort, paths.derivatives, rows)
+
+
+def run_study(
+    paths: StudyPaths,
+    name: str,
+    config: StudyConfig,
+    *,
+    jobs: int = 0,
+    dask: str | None = None,
+    keep_weights: bool = False,
+    restart: bool = False,
+) -> Path:
+    """Do the whole study and return the folder of the experiment.
+
+    Parameters
+    ----------
+    paths : StudyPaths
+    name : str
+        Of the experiment and of the model.
+    config : StudyConfig
+    jobs : int
+        Runs side by side; 0 means one for every core (one in all where a GPU computes).
+    dask : str, optional
+        Address of a Dask scheduler whose workers see the same folders.
+    keep_weights : bool
+        Keep the weights of every repeat and fold.
+    restart : bool
+        Throw away an earlier experiment of this name.
+
+    Returns
+    -------
+    Path
+        Of the experiment, with splits.tsv, predictions.tsv, metrics.json, explanations.npz, exclusions.tsv, environment.json.
+
+    Raises
+    ------
+    DawsonError
+        Each kind names the file or person and the fix; what is finished stays and is used by the next attempt.
+    """
+    folder = paths.experiment(check_name(name))
+    cohort, usable = prepare_images(paths, config, jobs=jobs, dask=dask)
+    plan = plan_study(paths, name, config, usable, keep_weights=keep_weights)
+    open_experiment(folder, config, restart)
+    write_splits(folder / "splits.tsv", plan.splits)
+    write_tsv(folder / "exclusions.tsv", usable.exclusions)
+
+    workers = resolve_jobs(jobs) if choose(config.training).on_cpu or jobs > 0 else 1
+    train_pending(plan, workers, dask)
+
+    predictions = collect_predictions(plan.runs, plan.splits)
+    write_tsv(folder / "predictions.tsv", predictions)
+    write_tsv(folder / "final_out_of_fold.tsv", collect_predictions(plan.final_runs, plan.final))
+    metrics = evaluate(
+        predictions, plan.splits, classes=config.study.classes, positive=config.study.positive, section=config.evaluation
+    )
+    write_json(folder / "metrics.json", metrics)
+    explained = [run for run in plan.runs if run.explain]
+    probability = test_probabilities(predictions[predictions["repeat"] == EXPLAINED_REPEAT])
+    collect_explanations(explained, folder / "explanations.npz", probability)
+    write_json(folder / "environment.json", _environment(plan, cohort, config, workers))
+    write_model(paths, name, config, cohort, usable, plan.final_runs, metrics)
+    return folder
+
+
+def _environment(plan: Plan, cohort: Cohort, config: StudyConfig, jobs: int) -> dict[str, Any]:
+    computing = choose(config.training)
+    return environment() | {
+        "cohort": cohort.name,
+        "simulated": cohort.simulated,
+        "device": computing.device,
+        "precision": computing.precision,
+        "jobs": jobs,
+        "runs": len(plan.runs) + len(plan.final_runs),
+        "training_seconds": round(sum(_seconds([*plan.runs, *plan.final_runs])), 1),
+        "seed": config.split.seed,
+        "images": {name: int((plan.usable.table["label"] == name).sum()) for name in config.study.classes},
+    }
+
+
+def _seconds(runs: Sequence[Run]) -> list[float]:
+    return [float(read_json(run.record)["seconds"]) for run in runs]

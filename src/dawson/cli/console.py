@@ -1,0 +1,65 @@
+"""How results are shown on a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def say(text: str) -> None:
+    """Print a line; square brackets in it are text, not markup."""
+    Console(soft_wrap=True, highlight=False).print(escape(text))
+
+
+def heading(text: str) -> None:
+    """Print a line that stands out."""
+    Console(soft_wrap=True, highlight=False).print(f"\n[bold]{escape(text)}[/]")
+
+
+def show_json(content: Any) -> None:
+    """Print JSON on standard output."""
+    Console(soft_wrap=True, highlight=False).print(json.dumps(content, indent=2, ensure_ascii=False, default=str), markup=False)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table."""
+    table = Table(title=escape(title) or None, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        table.add_column(escape(column), overflow="fold")
+    for row in rows:
+        table.add_row(*[escape("" if value is None else str(value)) for value in row])
+    Console().print(table)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    Examples
+    --------
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2 h 30 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: float) -> str:
+    """Bytes as a person says them.
+
+    Examples
+    --------
+    >>> size(500), size(22_000_000_000)
+    ('500 B', '22.0 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,49 @@
+"""`dawson model`: what a model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dawson.cli import options
+from dawson.cli.console import say, show_json, show_table
+
+app = typer.Typer(help="What a model is and what it learnt from.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """What a model is and what it learnt from."""
+
+
+@app.command()
+def info(
+    model: Annotated[Path, typer.Argument(help="Folder of the model, models/NAME.", show_default=False)],
+    as_json: options.AsJson = False,
+) -> None:
+    """Show classes, training, performance and digest of a model."""
+    from dawson.classification.model import read_model
+
+    read = read_model(model)
+    said = dict(read.description)
+    if as_json:
+        show_json(said | {"digest": read.digest})
+        return
+    trained, performance = said["trained_on"], said["performance"]
+    people = ", ".join(f"{count} {label}" for label, count in trained["participants"].items())
+    auc = performance["figures"]["auc"]
+    show_table(
+        f"Model {read.name}", ["", ""],
+        [
+            ["classes", ", ".join(read.classes) + f" (positive: {said['positive']})"],
+            ["network", f"{said['training']['network']}, {len(said['members'])} members, {said['channels']} slices"],
+            ["trained on", f"{trained['study']}: {people}; {trained['scans']} scans" + ("; SIMULATED patients" if trained["simulated"] else "")],
+            ["AUC, out of sample", f"{auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), {auc['method']}"],
+            ["evaluated by", f"{performance['scheme']}, {performance['repeats']} repeats x {performance['folds']} folds"],
+            ["digest", read.digest],
+            ["made with", f"dawson {said['software']['packages'].get('dawson', '?')}, {said['software']['created']}"],
+        ],
+    )  # fmt: skip
+    say("Research use only.")

@@ -1,0 +1,82 @@
+"""`dawson predict`: a model reads new scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dawson.cli import options
+from dawson.cli.console import say, show_json, show_table
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of the model, models/NAME.", show_default=False)],
+    scans: Annotated[list[Path] | None, typer.Argument(help="T1W FLAIR, or the FLAIR alone.", show_default=False)] = None,
+    study: Annotated[Path | None, typer.Option("--study", help="Read every scan of this study.", show_default=False)] = None,
+    participant: options.Participants = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("prediction"),
+    name: Annotated[str, typer.Option("--name", help="What the patient is called in the results.")] = "patient",
+    allow_simulated: Annotated[
+        bool, typer.Option("--allow-simulated", help="Show what a model of simulated patients says about a real scan.")
+    ] = False,
+    jobs: options.Jobs = 0,
+    dask: options.Dask = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Preprocess and read a new patient's scan: one page with the slices, the probability and what it rests on."""
+    from dawson.classification.model import read_model
+    from dawson.files import read_json
+    from dawson.report.prediction import write_prediction_report
+
+    read = read_model(model)
+    if study is not None:
+        _predict_study(model, study, participant, out, allow_simulated, jobs, dask, as_json)
+        return
+    if not scans or len(scans) > 2:
+        raise typer.BadParameter("give T1W FLAIR, or the FLAIR alone, or --study", param_hint="SCANS")
+    from dawson.classification.predict import predict_pair
+
+    t1w, flair = (None, scans[0]) if len(scans) == 1 else (scans[0], scans[1])
+    folder = predict_pair(read, t1w, flair, out, name=name, allow_simulated=allow_simulated)
+    page = write_prediction_report(folder)
+    result = read_json(folder / "prediction.json")
+    if as_json:
+        show_json(result)
+        return
+    if result["withheld"]:
+        say(result["withheld"])
+    else:
+        rows = [[label, f"{p['mean']:.3f}", f"{p['sd']:.3f}", f"{p['min']:.3f} to {p['max']:.3f}"] for label, p in result["probability"].items()]
+        show_table("Research use only", ["class", "probability", "sd of members", "range of members"], rows)
+        if read.simulated:
+            say("The model learnt from simulated patients.")
+    say(f"Report: {page}")
+
+
+def _predict_study(
+    model: Path, study: Path, participant: list[str] | None, out: Path, allow_simulated: bool, jobs: int, dask: str | None, as_json: bool
+) -> None:
+    from dawson.classification.model import read_model
+    from dawson.classification.predict import predict_cohort
+    from dawson.cohort.dataset import read_cohort
+    from dawson.report.prediction import write_prediction_report
+
+    read = read_model(model)
+    wanted = [name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()]
+    manifest = model.absolute().parent.parent / "governance" / "training-manifests" / f"{read.name}.tsv"
+    table = predict_cohort(
+        read, read_cohort(study), out, participants=wanted, allow_simulated=allow_simulated, manifest=manifest, jobs=jobs, dask=dask
+    )
+    done = table[table["status"] == "done"]
+    for row in done.itertuples():
+        write_prediction_report(out / "_".join(part for part in (row.participant_id, row.session_id) if part))
+    if as_json:
+        show_json(table.astype(object).where(table.notna(), None).to_dict("records"))
+    else:
+        shown = table.map(lambda value: f"{value:.3f}" if isinstance(value, float) else value)
+        show_table("Research use only", list(shown.columns), shown.values.tolist())
+        say(f"{len(done)} of {len(table)} scans read. Table: {out / 'predictions.tsv'}; a report.html in each scan's folder.")
+    if len(table) and not len(done):
+        raise typer.Exit(1)

@@ -1,0 +1,47 @@
+"""`dawson preprocess`: raw scans to MNI space and channel images."""
+
+from __future__ import annotations
+
+import typer
+
+from dawson.cli import options
+from dawson.cli.console import say, show_table
+from dawson.config import STUDY_FILE, read_config
+from dawson.errors import CohortError
+
+
+def preprocess(
+    study: options.Study,
+    out: options.Out = None,
+    participant: options.Participants = None,
+    where: options.Where = None,
+    jobs: options.Jobs = 0,
+    dask: options.Dask = None,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Bring every scan to MNI space and cut its channel image; a second run does only what is missing."""
+    from dawson.cohort.dataset import read_cohort
+    from dawson.parallel import resolve_jobs
+    from dawson.preprocess.batch import preprocess_cohort
+    from dawson.report.preprocess_index import write_preprocess_index
+
+    config = read_config(study / STUDY_FILE)
+    cohort = read_cohort(study)
+    cohort = cohort.select(where) if where else cohort
+    wanted = {name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()}
+    if missing := wanted - set(cohort.participants["participant_id"]):
+        raise CohortError(f"{', '.join(sorted(missing))} not in participants.tsv of {study}.", "Check the spelling of --participant.")
+    scans = [scan for scan in cohort.scans if not wanted or scan.participant_id in wanted]
+    derivatives = (out or study) / "derivatives" / "dawson"
+    if dry_run:
+        rows = [[scan.participant_id, scan.session_id, bool(scan.t1w), bool(scan.flair)] for scan in scans]
+        show_table("Would be preprocessed", ["participant", "session", "T1w", "FLAIR"], rows)
+        return
+    table = preprocess_cohort(scans, cohort.root, derivatives, config.preprocess, jobs=resolve_jobs(jobs), dask=dask)
+    failed = table[table["status"] != "done"]
+    if len(failed):
+        show_table("Failed", ["participant", "session", "reason"], failed[["participant_id", "session_id", "reason"]].values.tolist())
+    say(f"{len(table) - len(failed)} of {len(table)} scans done. Table: {derivatives / 'preprocess.tsv'}")
+    say(f"Contact sheets: {write_preprocess_index(derivatives)}")
+    if len(table) and len(failed) == len(table):
+        raise typer.Exit(1)

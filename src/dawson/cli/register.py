@@ -1,0 +1,21 @@
+"""Which commands there are. A new group is a file beside this and one line here."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to the application, once."""
+    if app.registered_groups or app.registered_commands:
+        return
+    from dawson.cli import cohort, demo, model, predict, preprocess, report, simulate, study
+
+    app.command("demo")(demo.demo)
+    app.add_typer(study.app, name="study")
+    app.add_typer(cohort.app, name="cohort")
+    app.add_typer(simulate.app, name="simulate")
+    app.command("preprocess")(preprocess.preprocess)
+    app.command("predict")(predict.predict)
+    app.add_typer(model.app, name="model")
+    app.command("report")(report.report)

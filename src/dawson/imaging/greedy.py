@@ -1,0 +1,60 @@
+"""Registration by greedy (Yushkevich et al. 2016), in memory."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dawson.errors import PreprocessingError
+from dawson.imaging.itk import field_to_ras, to_itk
+from dawson.imaging.silence import silent_library
+from dawson.imaging.transforms import Affine, Warp
+
+ITERATIONS = "100x50x20"
+METRIC = "NCC 2x2x2"
+
+
+class Greedy:
+    """Local correlation in 5 x 5 x 5 voxels, from coarse to fine in three levels."""
+
+    def linear(self, fixed: Any, moving: Any, start: Affine, degrees_of_freedom: int, threads: int) -> Affine:
+        """Rigid (6) or affine (12) alignment from a starting transform."""
+        # -jitter 0: by default the sampling points are shaken by chance, and no two runs give the same matrix
+        result = self._run(f"-a -dof {degrees_of_freedom} -ia {{start}} -jitter 0", fixed, moving, start, threads)
+        matrix = np.asarray(result, dtype=np.float64)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or np.linalg.det(matrix[:3, :3]) <= 0:
+            raise PreprocessingError("greedy found no linear alignment.", "Look at the scan and its brain mask.")
+        return Affine(matrix)
+
+    def deformable(self, fixed: Any, moving: Any, linear: Affine, smoothing: tuple[float, float], threads: int) -> Warp:
+        """Warp of the fixed space to be applied before the linear transform."""
+        update, total = smoothing
+        result = self._run(f"-it {{start}} -s {update}vox {total}vox", fixed, moving, linear, threads)
+        displacement, affine = field_to_ras(result)
+        if not np.isfinite(displacement).all():
+            raise PreprocessingError("greedy found no deformable alignment.", "Look at the scan and its brain mask.")
+        return Warp(displacement, affine)
+
+    @staticmethod
+    def _run(options: str, fixed: Any, moving: Any, start: Affine, threads: int) -> Any:
+        from picsl_greedy import Greedy3D
+
+        reason = "no result"
+        # images stay in memory; a matrix can reach greedy only as a file (RAS, as ours)
+        with tempfile.TemporaryDirectory(prefix="dawson-") as folder:
+            path = Path(folder) / "start.mat"
+            np.savetxt(path, start.matrix, fmt="%.17g")
+            quoted = '"' + str(path) + '"'
+            command = f"-d 3 -i fixed moving -o result -n {ITERATIONS} -m {METRIC} -V 0 -threads {threads} {options.format(start=quoted)}"
+            greedy = Greedy3D()
+            # even with -V 0 its optimiser writes on the terminal
+            with silent_library():
+                try:
+                    greedy.execute(command, fixed=to_itk(fixed), moving=to_itk(moving), result=None)
+                    return greedy["result"]
+                except RuntimeError as error:
+                    reason = (str(error).strip().splitlines() or [reason])[-1]
+        raise PreprocessingError(f"greedy failed: {reason}")

@@ -1,0 +1,204 @@
+"""The methods section, written from what was really run: settings, counts, versions and seeds, nothing from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dawson import __version__
+from dawson.report.experiment import Experiment
+from dawson.report.formatting import counted, is_number, listed, percent
+from dawson.report.sharing import hidden_count, is_small
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAMED = ("python", "torch", "monai", "numpy", "scipy", "pandas", "scikit-learn", "nibabel", "nilearn", "deepbet", "simpleitk", "picsl-greedy")
+_WHO = {"deepbet": "deepbet", "greedy": "greedy (picsl-greedy)", "ants": "ANTs", "hd-bet": "HD-BET", "synthstrip": "SynthStrip"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A headed part of the methods section."""
+
+    title: str
+    text: str
+
+
+def methods_text(parts: list[Part], simulated: bool) -> str:
+    """The methods section as Markdown.
+
+    Parameters
+    ----------
+    parts : list of Part
+        From `methods_parts`.
+    simulated : bool
+        Put in front that no real patient is in it.
+    """
+    warning = ["> **Simulated data.** Every patient and scan in this study was made by a computer program.", ""] if simulated else []
+    body = [line for part in parts for line in (f"### {part.title}", "", part.text, "")]
+    return "\n".join(["## Methods", "", *warning, *body])
+
+
+def methods_parts(experiment: Experiment, simulated: bool, preprocessing: pd.DataFrame | None = None, share: bool = False) -> list[Part]:
+    """What was done, in sentences.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    simulated : bool
+    preprocessing : DataFrame, optional
+        preprocess.tsv of the study, for how the scans went through it.
+    share : bool
+        Hide counts from 1 to 4, and the selection expression (it may name people).
+    """
+    return [
+        Part("Participants and images", _participants(experiment, simulated, share)),
+        Part("Preprocessing", _preprocessing(experiment, preprocessing, share)),
+        Part("Splits", _splits(experiment)),
+        Part("Network and training", _training(experiment)),
+        Part("Evaluation", _evaluation(experiment)),
+        Part("Explanation", _explanation(experiment)),
+        Part("Software", _software(experiment)),
+    ]
+
+
+def _participants(experiment: Experiment, simulated: bool, share: bool) -> str:
+    labels, config = experiment.labels(), experiment.config.study
+    images = experiment.splits[["participant_id", "session_id"]].drop_duplicates()
+    named = images.assign(label=images["participant_id"].map(lambda who: labels.get(str(who), "")))
+    groups = []
+    for name in experiment.classes:
+        part = named[named["label"] == name]
+        people, scans = part["participant_id"].nunique(), len(part)
+        groups.append(f"{hidden_count(people) if share else people} with {name} ({counted(hidden_count(scans) if share else scans, 'scan')})")
+    text = f"{'Simulated patients' if simulated else 'Patients'} were grouped by the column {config.diagnosis_column}: {listed(groups)}. "
+    if config.where:
+        text += "A selection by the study file was applied. " if share else f"Only rows with {config.where} were used. "
+    count = len(experiment.exclusions)
+    if count:
+        shown = hidden_count(count) if share and is_small(count) else count
+        text += f"{str(shown).capitalize()} {'scan was' if count == 1 and not share else 'scans were'} excluded, each with a recorded reason."
+    else:
+        text += "No scan was excluded."
+    return text
+
+
+def _preprocessing(experiment: Experiment, table: pd.DataFrame | None, share: bool) -> str:
+    config = experiment.config.preprocess
+    levels = ", ".join(f"{z:g}" for z in config.slices_mm)
+    text = (
+        f"The brain was extracted with {_WHO.get(config.brain_extractor, config.brain_extractor)} on T1w and on FLAIR, the bias field corrected with N4, "
+        f"FLAIR aligned rigidly to T1w, and T1w registered to the MNI152 2009a symmetric template (affine and deformable, "
+        f"{_WHO.get(config.registration, config.registration)} at {config.registration_mm:g} mm); FLAIR went to template space in one interpolation "
+        f"through both transforms. Intensities were z-scored inside the brain. Axial slices at z = {levels} mm, {config.field_of_view_mm:g} mm "
+        f"field of view, {config.matrix} × {config.matrix} pixels, are the channels of one image."
+    )
+    if table is None or "status" not in table:
+        return text
+    done = table[table["status"] == "done"]
+    sources = done["source"].value_counts() if "source" in done else {}
+    told = [
+        f"{hidden_count(int(n)) if share else int(n)} {_SOURCES.get(str(name), str(name))}" for name, n in dict(sources).items()
+    ]
+    if told:
+        text += f" Of the scans that went through, {listed(told)}."
+        if set(map(str, dict(sources))) == {"template-space"}:
+            text = f"All scans were already brain-extracted and in template space; only the last two steps below ran on them. {text}"
+    if "wm_dice" in done and done["wm_dice"].notna().any():
+        text += f" Median white-matter Dice with the template was {done['wm_dice'].median():.2f}."
+    return text
+
+
+_SOURCES = {
+    "T1w+FLAIR": "used T1w and FLAIR",
+    "FLAIR": "had no T1w and were registered by the FLAIR itself",
+    "template-space": "came in template space and needed neither extraction nor registration",
+}
+
+
+def _splits(experiment: Experiment) -> str:
+    split = experiment.config.split
+    repeats, folds = experiment.metrics["n_repeats"], experiment.metrics["n_folds"]
+    said = {
+        "held-out-draw": f"In each of {repeats} repeats, {split.test_per_class} participants of each class were drawn at random from those "
+        f"with exactly one scan and kept for testing (seed {split.seed} plus the number of the repeat); all others went into a stratified "
+        f"{folds}-fold cross-validation grouped by participant.",
+        "nested-k-fold": f"Participants were split by nested cross-validation, stratified and grouped by participant, into {repeats} test "
+        f"sets with {folds} inner folds (seed {split.seed}).",
+        "leave-one-site-out": f"Each of {repeats} sites was the test set in turn; the participants of the other sites went into a stratified "
+        f"{folds}-fold cross-validation grouped by participant (seed {split.seed}).",
+        "external": "The external test set was fixed beforehand by the study file; all others went into a stratified "
+        f"{folds}-fold cross-validation grouped by participant (seed {split.seed}).",
+    }[split.scheme]
+    return (
+        f"{said} All scans of a person have one role in a repeat. A guard that checks this, by person and by image content, was "
+        "run on the table of splits before training and again before evaluation."
+    )
+
+
+def _training(experiment: Experiment) -> str:
+    training, networks = experiment.config.training, len(experiment.runs)
+    text = (
+        f"The network was {training.network} with one input channel a slice and one output a class, trained from scratch for "
+        f"{training.epochs} epochs with Adam (learning rate {training.learning_rate:g}), batches of {training.batch_size}, and "
+        f"{'class-weighted ' if training.class_weights else ''}cross-entropy. Training images alone were flipped left to right with "
+        f"probability {training.flip_probability:g} and given Gaussian noise of standard deviation {training.noise_sd[0]:g} to "
+        f"{training.noise_sd[1]:g}. The epoch with the lowest validation loss was kept."
+    )
+    if networks:
+        best = [run["best_epoch"] for run in experiment.runs if is_number(run.get("best_epoch"))]
+        text += f" {counted(networks, 'network was', 'networks were')} trained"
+        if best:
+            text += f"; the best epoch ranged from {min(best)} to {max(best)}"
+        devices = sorted({f"{run['device']} in {run['precision']}" for run in experiment.runs if run.get("device") and run.get("precision")})
+        text += f", on {listed(devices)}." if devices else "."
+    return text
+
+
+def _evaluation(experiment: Experiment) -> str:
+    evaluation, metrics = experiment.config.evaluation, experiment.metrics
+    rule = (
+        f"sensitivity and PPV are about {experiment.positive}" if len(experiment.classes) == 2
+        else "sensitivity, specificity, PPV and NPV are means over classes, each against the rest"
+    )
+    return (
+        f"The test probability of a scan is the mean over the {metrics['n_folds']} fold models of its repeat; {rule}. Headline figures are over the "
+        f"{sum(metrics['n_test_participants'].values())} distinct test patients, each with the mean of their out-of-sample probabilities over "
+        f"all repeats, with {percent(metrics['confidence'])} intervals from {evaluation.bootstraps} bootstraps over patients, and DeLong's method "
+        "for the AUC. Beside them stand the mean and interval over repeats, as Seok et al. 2023 report them, and the "
+        "Nadeau–Bengio correction."
+    )
+
+
+def _explanation(experiment: Experiment) -> str:
+    if experiment.explanations is None:
+        return "No explanation was computed."
+    return (
+        "Grad-CAM (Selvaraju 2017) on the last convolution gives one coarse map a scan; as the slices are channels, it is the same "
+        "for all of them. What each slice contributes is the fall of the class logit when that slice is replaced by zero. "
+        "Integrated gradients (Sundararajan 2017) give the pixel attribution. All three are of the test images of the first repeat."
+    )
+
+
+def versions(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every value of environment.json with the names on the way to it, in its order."""
+    return list(_flat(environment, ""))
+
+
+def _flat(value: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix} · {key}" if prefix else str(key))
+    elif isinstance(value, list | tuple):
+        yield prefix, ", ".join(str(item) for item in value)
+    elif value is not None and value != "":
+        yield prefix, str(value)
+
+
+def _software(experiment: Experiment) -> str:
+    found = {key.split(" · ")[-1].lower().replace("_", "-"): value for key, value in versions(experiment.environment)}
+    named = [f"{name} {found[name]}" for name in _NAMED if name in found]
+    version = found.get("dawson", __version__)
+    return f"Dawson {version}" + (f" with {listed(named)}" if named else "") + f". Seed of the study: {experiment.config.split.seed}."

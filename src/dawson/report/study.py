@@ -1,0 +1,176 @@
+"""The report of a study run: one self-contained page from the experiment folder and the study's tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dawson.cohort.dataset import Cohort, read_cohort
+from dawson.config import dump_config
+from dawson.files import read_tsv, write_text
+from dawson.report import figures, gallery
+from dawson.report.banners import banners
+from dawson.report.experiment import Experiment, read_experiment
+from dawson.report.flow import count_flow, draw_flow, flow_steps
+from dawson.report.formatting import FIGURES
+from dawson.report.headline import headline, interval_rows, why_headline_differs
+from dawson.report.images import slice_names
+from dawson.report.limitations import limitations
+from dawson.report.methods import Part, methods_parts, methods_text, versions
+from dawson.report.people import table_of_people
+from dawson.report.rendering import render
+from dawson.report.sharing import SMALLEST_COUNT, hidden_count, redacted, refuse_individuals, without_private
+from dawson.report.split_picture import FOLD_COLOURS, TEST_COLOUR, split_picture, split_sizes
+from dawson.report.style import class_colours
+
+REPORT, SHARED_REPORT, METHODS = "report.html", "report-shared.html", "methods.md"
+
+
+def write_study_report(experiment: Path, study: Path, *, share: bool = False) -> Path:
+    """Write the report of a finished run.
+
+    Parameters
+    ----------
+    experiment : Path
+        The experiment folder; the report goes there.
+    study : Path
+        The BIDS dataset that the run used.
+    share : bool
+        Leave out every individual: no image, no identifier, no row about one person, no count from 1 to 4 in the tables of people.
+
+    Returns
+    -------
+    Path
+        `report.html` (with `methods.md` beside it), or `report-shared.html`.
+
+    Raises
+    ------
+    ExperimentError
+        The folder is incomplete.
+    CohortError
+        The dataset cannot be read.
+    """
+    run, cohort = read_experiment(experiment), read_cohort(study)
+    preprocessing = _preprocessing(run, study)
+    parts = methods_parts(run, cohort.simulated, preprocessing, share)
+    context = study_context(run, cohort, parts, share)
+    page = render("study.html", context)
+    if share:
+        refuse_individuals(page, _identifiers(run, cohort))
+    else:
+        write_text(experiment / METHODS, methods_text(parts, cohort.simulated))
+    path = experiment / (SHARED_REPORT if share else REPORT)
+    write_text(path, page)
+    return path
+
+
+def _preprocessing(run: Experiment, study: Path) -> pd.DataFrame | None:
+    """Rows of preprocess.tsv whose scans are in the splits; it stands with the results, which may be outside the study."""
+    keys = ["participant_id", "session_id"]
+    for root in (run.folder.resolve().parent.parent, study):
+        path = root / "derivatives" / "dawson" / "preprocess.tsv"
+        if path.is_file():
+            return read_tsv(path).merge(run.splits[keys].drop_duplicates(), on=keys)
+    return None
+
+
+def _identifiers(run: Experiment, cohort: Cohort) -> set[str]:
+    """Everybody's identifier, with and without its prefix where that can still be told from a number."""
+    tables = (run.splits, run.predictions, run.exclusions, cohort.participants, cohort.sessions)
+    named = {str(who) for table in tables for who in table["participant_id"] if str(who)}
+    bare = {who.removeprefix("sub-") for who in named}
+    return named | {who for who in bare if any(c.isalpha() for c in who) and any(c.isdigit() for c in who) and len(who) >= 4}
+
+
+def study_context(run: Experiment, cohort: Cohort, parts: list[Part], share: bool) -> dict[str, Any]:
+    """All that the template shows."""
+    metrics, classes, labels = run.metrics, run.classes, run.labels()
+    colours, simulated = class_colours(classes), cohort.simulated
+    note, short = ("Simulated patients", "simulated") if simulated else ("", "")
+    analysed = analysed_cohort(cohort, run)
+    flow = count_flow((len(cohort.participants), len(cohort.sessions)), run.exclusions, run.splits, labels, classes, run.config.split.scheme)
+    arrays = run.explanations
+    slices_mm = run.config.preprocess.slices_mm
+    config = run.config
+    environment = versions(run.environment)
+    if share:
+        # The expression may name people, and the folders of a machine are nobody's business.
+        config = config.updated(study={"where": redacted(config.study.where, _identifiers(run, cohort))})
+        environment = without_private(environment)
+    return {
+        "title": config.study.name if config.study.name != "study" else cohort.name or config.study.name,
+        "experiment": run.folder.name,
+        "banners": banners(simulated=simulated, managed=config.governance.managed, share=share),
+        "simulated": simulated,
+        "share": share,
+        "metrics": metrics,
+        "classes": classes,
+        "positive": run.positive,
+        "colours": colours,
+        "config": config,
+        "config_text": dump_config(config),
+        "headline": headline(metrics, simulated),
+        "intervals": interval_rows(metrics),
+        "why": why_headline_differs(),
+        "flow": draw_flow(flow_steps(flow, share), simulated),
+        "flow_counts": flow,
+        "people": table_of_people(analysed, config.study.diagnosis_column, classes, share),
+        "roc": figures.roc_figure(metrics, note),
+        "distributions": [svg for name in FIGURES if (svg := figures.repeats_figure(metrics, name, short))],
+        "patients": None if share else figures.patients_figure(patient_means(run), classes, run.positive, colours, note),
+        "training": figures.training_figures(run.runs, short),
+        "runs": _run_summary(run),
+        "splits_picture": None if share else split_picture(run.splits, labels, classes),
+        "split_sizes": split_sizes(run.splits, labels, classes, share),
+        "split_colours": {"test": TEST_COLOUR, "folds": FOLD_COLOURS[: metrics["n_folds"]]},
+        "examples": gallery.examples(arrays, classes) if arrays and not share else [],
+        "cases": gallery.cases(arrays, classes, slices_mm) if arrays and not share else {},
+        "contributions": gallery.contributions(arrays, classes, slices_mm, colours, SMALLEST_COUNT if share else 1) if arrays else [],
+        "slice_names": slice_names(slices_mm),
+        "grid": int(arrays["gradcam_grid"].shape[-1]) if arrays and "gradcam_grid" in arrays else 4,
+        "exclusions": [] if share else run.exclusions.to_dict("records"),
+        "exclusion_counts": {stage: hidden_count(n) if share else n for stage, n in flow.excluded.items()},
+        "methods": parts,
+        "limits_list": limitations(run, analysed.participants, simulated),
+        "environment": environment,
+    }
+
+
+def analysed_cohort(cohort: Cohort, run: Experiment) -> Cohort:
+    """The part of the cohort that is in the splits."""
+    used = {(str(who), str(when)) for who, when in run.splits[["participant_id", "session_id"]].drop_duplicates().itertuples(index=False)}
+    sessions = list(zip(cohort.sessions["participant_id"].astype(str), cohort.sessions["session_id"].astype(str), strict=True))
+    kept = np.array([key in used for key in sessions], dtype=bool)
+    people = {who for who, _ in used}
+    return replace(
+        cohort,
+        participants=cohort.participants[cohort.participants["participant_id"].astype(str).isin(people)].reset_index(drop=True),
+        sessions=cohort.sessions[kept].reset_index(drop=True),
+        scans=tuple(scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in used),
+    )
+
+
+def patient_means(run: Experiment) -> pd.DataFrame:
+    """Mean out-of-sample probability of the positive class of each test patient: over folds, images, then repeats.
+
+    Returns
+    -------
+    DataFrame
+        participant_id, label, probability.
+    """
+    tested = run.predictions[run.predictions["role"] == "test"]
+    column = f"probability_{run.positive}"
+    by_repeat = tested.groupby(["participant_id", "label", "repeat"], as_index=False)[column].mean()
+    means = by_repeat.groupby(["participant_id", "label"], as_index=False)[column].mean()
+    return means.rename(columns={column: "probability"})
+
+
+def _run_summary(run: Experiment) -> dict[str, Any]:
+    durations = [float(item["seconds"]) for item in run.runs if item.get("seconds") is not None]
+    return {"count": len(run.runs), "total": sum(durations) if durations else None, "each": float(np.median(durations)) if durations else None}
+
+
