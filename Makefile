@@ -27,10 +27,10 @@ demo: $(VENV)/.runtime  ## Simulate a cohort, run a study on it, read four new s
 	$(BIN)/dawson demo --out demo
 
 test: $(VENV)/.develop  ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-all: $(VENV)/.develop  ## Run the tests and the slow proofs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m ''
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m ''
 
 lint: $(VENV)/.develop  ## Style
 	$(BIN)/ruff check .

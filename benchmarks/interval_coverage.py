@@ -101,14 +101,9 @@ def main() -> None:
         effect = options.effect
         one = {"accuracy": norm.cdf(effect / spread), "AUC": norm.cdf(math.sqrt(2) * effect / spread)}
         average = {"accuracy": norm.cdf(effect), "AUC": norm.cdf(math.sqrt(2) * effect)}
-        studies = [
-            one_study(rng, effect, retraining, options.repeats, options.bootstraps) for _ in range(options.studies)
-        ]
+        studies = [one_study(rng, effect, retraining, options.repeats, options.bootstraps) for _ in range(options.studies)]
         for figure in ("accuracy", "AUC"):
-            print(
-                f"\nretraining noise {retraining}: {figure}, "
-                f"one model {one[figure]:.3f}, average of repeats {average[figure]:.3f}"
-            )
+            print(f"\nretraining noise {retraining}: {figure}, one model {one[figure]:.3f}, average of repeats {average[figure]:.3f}")
             print(f"{'interval':30s} {'mean':>6s} {'width':>6s} {'holds one model':>16s} {'holds the average':>18s}")
             for index, kind in enumerate(KINDS):
                 found = [study[figure][index] for study in studies]

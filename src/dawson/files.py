@@ -86,8 +86,7 @@ def write_tsv(path: Path | str, table: pd.DataFrame) -> None:
             shown[column] = shown[column].map({True: "true", False: "false"})
         elif shown[column].dtype == object or str(shown[column].dtype) in ("str", "string"):
             shown[column] = shown[column].map(
-                lambda value: "n/a" if value == "" else value.replace("\t", " ").replace("\n", " ")
-                if isinstance(value, str) else value
+                lambda value: "n/a" if value == "" else value.replace("\t", " ").replace("\n", " ") if isinstance(value, str) else value
             )
     with atomic_path(path) as temporary:
         shown.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
@@ -109,7 +108,11 @@ def read_tsv(path: Path | str, text: Sequence[str] = ()) -> pd.DataFrame:
         header = lines.readline().rstrip("\r\n").split("\t")
     identifiers = [name for name in header if name.endswith("_id")]
     table = pd.read_csv(
-        path, sep="\t", encoding="utf-8-sig", na_values=["n/a"], keep_default_na=False,
+        path,
+        sep="\t",
+        encoding="utf-8-sig",
+        na_values=["n/a"],
+        keep_default_na=False,
         dtype=dict.fromkeys([*identifiers, *[name for name in text if name in header]], "object"),
     )
     for name in identifiers:

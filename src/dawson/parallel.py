@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -22,9 +23,7 @@ def resolve_jobs(jobs: int) -> int:
     return cores() if jobs <= 0 else jobs
 
 
-def each(
-    function: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, dask: str | None = None
-) -> Iterator[Result]:
+def each(function: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, dask: str | None = None) -> Iterator[Result]:
     """Apply a function to every item; results come as they are ready, not in order.
 
     The function must be importable (a module-level function or a `functools.partial` of one) and should carry its own
@@ -63,5 +62,7 @@ def each(
         with client, parallel_config(backend="dask"):
             yield from Parallel(return_as="generator_unordered")(delayed(function)(item) for item in items)
         return
-    with parallel_config(backend="loky", inner_max_num_threads=max(1, cores() // jobs)):
+    with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=max(1, cores() // jobs)):
+        # A worker that has grown (by loading torch, say) is replaced between two items, which harms nothing.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
         yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(function)(item) for item in items)

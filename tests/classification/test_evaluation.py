@@ -67,11 +67,12 @@ def test_schema_is_complete_and_json_has_no_nan():
     metrics = judge(*tables(worked(), repeats=3))
     assert set(metrics) == {
         "classes", "positive", "confidence", "n_repeats", "n_folds", "n_test_participants", "n_test_draws", "headline",
-        "headline_auc_bootstrap", "over_repeats", "nadeau_bengio", "single_fold", "at_prevalence", "confusion",
-        "per_class", "roc", "repeats", "published", "sizes",
+        "headline_auc_bootstrap", "one_model", "over_repeats", "nadeau_bengio", "single_fold", "at_prevalence",
+        "confusion", "per_class", "roc", "repeats", "published", "sizes",
     }  # fmt: skip
     for block, keys in (
         ("headline", {"estimate", "low", "high", "method"}),
+        ("one_model", {"estimate", "low", "high", "method"}),
         ("over_repeats", {"estimate", "low", "high", "sd", "method"}),
         ("nadeau_bengio", {"estimate", "low", "high", "method"}),
         ("single_fold", {"estimate", "sd"}),
@@ -115,6 +116,33 @@ def test_single_fold_figures_are_of_the_folds_not_of_their_mean():
     assert metrics["headline"]["sensitivity"]["estimate"] == 1.0
     assert metrics["single_fold"]["sensitivity"]["estimate"] == pytest.approx((1.0 + 0.75) / 2)
     assert metrics["single_fold"]["sensitivity"]["sd"] == pytest.approx(0.25 / math.sqrt(2))
+
+
+def test_one_model_is_judged_by_correctness_in_each_repeat_not_by_the_mean_probability():
+    # sub-0 and sub-1 are B, sub-2 and sub-3 are A; a repeat tests three of them. Mean probability: 0.65 0.6 0.33 0.35.
+    drawn = [
+        {"sub-0": 0.9, "sub-2": 0.2, "sub-3": 0.6},
+        {"sub-0": 0.4, "sub-1": 0.7, "sub-2": 0.3},
+        {"sub-1": 0.5, "sub-2": 0.5, "sub-3": 0.1},
+    ]
+    parts = []
+    for repeat, people in enumerate(drawn):
+        labelled = {name: ("B" if name < "sub-2" else "A", (1 - p, p)) for name, p in people.items()}
+        parts.append([table.assign(repeat=repeat) for table in tables(labelled)])
+    predictions, splits = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
+    # The order of the patients in the table is not the order of the repeats' tables.
+    metrics = judge(predictions.sample(frac=1, random_state=0), splits)
+    assert metrics["headline"]["accuracy"]["estimate"] == 1.0
+    # Called B: sub-0 in 1 of 2 repeats, sub-1 in 2 of 2, sub-2 in 1 of 3, sub-3 in 1 of 2.
+    assert {name: metrics["one_model"][name]["estimate"] for name in FIGURES} == pytest.approx(
+        {"accuracy": 2 / 3, "sensitivity": 3 / 4, "specificity": 7 / 12, "ppv": 9 / 14, "npv": 7 / 10, "auc": 15 / 16}
+    )
+
+
+def test_one_model_of_a_single_repeat_is_the_headline():
+    metrics = judge(*tables(worked()))
+    for name in FIGURES:
+        assert metrics["one_model"][name]["estimate"] == pytest.approx(metrics["headline"][name]["estimate"])
 
 
 def test_one_half_is_called_positive():
@@ -195,6 +223,8 @@ def test_three_classes():
     # A against the rest: 0.8 above all four others, 0.5 above all but 0.6: 7 of 8. B: 0.7 above all, 0.3 above three
     # and tied with one: 7.5 of 8. C: all.
     assert headline["auc"] == pytest.approx((7 / 8 + 7.5 / 8 + 1) / 3)
+    # Both repeats say the same, so one model does what the ensemble does.
+    assert {name: metrics["one_model"][name]["estimate"] for name in FIGURES} == pytest.approx(headline)
     assert metrics["per_class"]["C"]["sensitivity"]["estimate"] == 1.0
     assert metrics["at_prevalence"][0]["prevalence"] == pytest.approx(1 / 3)
     json.dumps(metrics, allow_nan=False)

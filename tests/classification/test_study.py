@@ -19,8 +19,8 @@ import pytest
 from dawson.classification.evaluation import evaluate
 from dawson.classification.experiment import StudyPaths, check_name, collect_predictions, open_experiment, write_splits
 from dawson.classification.images import UsableImages
-from dawson.classification.runs import execute
 from dawson.classification.plan import Plan, plan_study, train_pending
+from dawson.classification.runs import execute
 from dawson.config import StudyConfig
 from dawson.errors import ConfigError, ExperimentError, ImageError, LeakageError
 from dawson.files import read_json, read_tsv
@@ -30,7 +30,9 @@ NO_EXCLUSIONS = pd.DataFrame(columns=["participant_id", "session_id", "stage", "
 
 def config_of(epochs: int = 2, **split: object) -> StudyConfig:
     settings = {"repeats": 2, "folds": 2, "test_per_class": 3} | split
-    return StudyConfig().updated(study={"classes": ["A", "B"], "positive": "B"}, split=settings, training={"epochs": epochs, "network": "resnet18-narrow"})
+    return StudyConfig().updated(
+        study={"classes": ["A", "B"], "positive": "B"}, split=settings, training={"epochs": epochs, "network": "resnet18-narrow"}
+    )
 
 
 def plan_of(out: Path, table: pd.DataFrame, config: StudyConfig) -> Plan:
@@ -38,7 +40,7 @@ def plan_of(out: Path, table: pd.DataFrame, config: StudyConfig) -> Plan:
 
 
 def predictions_of(plan: Plan) -> pd.DataFrame:
-    return collect_predictions(plan.runs, plan.splits)
+    return collect_predictions(plan.runs, plan.splits, plan.usable.hashes)
 
 
 def test_a_study_learns_and_says_so(tmp_path: Path, image_table: Callable[..., pd.DataFrame]) -> None:
@@ -147,7 +149,7 @@ def test_a_planted_leak_stops_training_prediction_and_evaluation(tmp_path: Path,
     predictions = predictions_of(plan)
     splits, person = leak(plan.splits[(plan.splits["repeat"] == 0) & (plan.splits["fold"] == 0)])
     with pytest.raises(LeakageError, match=person):
-        collect_predictions(plan.runs, splits)
+        collect_predictions(plan.runs, splits, plan.usable.hashes)
     with pytest.raises(LeakageError, match=person):
         evaluate(predictions, splits, classes=("A", "B"), positive="B", section=config.evaluation)
 
@@ -178,6 +180,7 @@ def test_records_tell_what_was_done(tmp_path: Path, image_table: Callable[..., p
     np.testing.assert_allclose(table["probability_A"] + table["probability_B"], 1, atol=1e-6)
     explained = np.load(plan.runs[0].explanations)
     assert explained["occlusion"].shape == (6, 2, 5)
+    assert explained["attribution"].shape == (6, 2, 5, 32, 32)
 
 
 def permuted(tmp_path: Path, table: pd.DataFrame, epochs: int = 8) -> dict:

@@ -27,9 +27,7 @@ def test_sessions_scans_and_days(dataset, anat):
     assert cohort.sessions["days_from_baseline"].tolist() == [0, 0, 210, 0, 0, 365]
     assert [scan.participant_id for scan in cohort.scans] == cohort.sessions["participant_id"].tolist()
     assert [scan.session_id for scan in cohort.scans] == cohort.sessions["session_id"].tolist()
-    assert cohort.scans[2] == Scan(
-        "sub-02", "ses-02", anat(dataset, "sub-02", "ses-02", "T1w"), anat(dataset, "sub-02", "ses-02", "FLAIR")
-    )
+    assert cohort.scans[2] == Scan("sub-02", "ses-02", anat(dataset, "sub-02", "ses-02", "T1w"), anat(dataset, "sub-02", "ses-02", "FLAIR"))
     assert cohort.dictionary["site"]["Levels"] == {"A": "first", "B": "second"}
 
 

@@ -18,15 +18,17 @@ from dawson.files import read_tsv
 @pytest.fixture
 def cohort() -> Cohort:
     people = 40
-    participants = pd.DataFrame({
-        "participant_id": [f"sub-{number:02d}" for number in range(people)],
-        "diagnosis": ["MS"] * 24 + ["NMOSD"] * 16,
-        "age": [*np.linspace(20, 50, 24).round(), *np.linspace(30, 64, 16).round()],
-        "sex": (["F"] * 3 + ["M"]) * 10,
-        "aqp4": [*["negative"] * 20, *[None] * 4, *["positive"] * 15, "negative"],
-        "remark": [f"remark {number}" for number in range(people)],
-        "empty": [None] * people,
-    })
+    participants = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{number:02d}" for number in range(people)],
+            "diagnosis": ["MS"] * 24 + ["NMOSD"] * 16,
+            "age": [*np.linspace(20, 50, 24).round(), *np.linspace(30, 64, 16).round()],
+            "sex": (["F"] * 3 + ["M"]) * 10,
+            "aqp4": [*["negative"] * 20, *[None] * 4, *["positive"] * 15, "negative"],
+            "remark": [f"remark {number}" for number in range(people)],
+            "empty": [None] * people,
+        }
+    )
     rows = [
         (person, f"ses-{scan + 1}", 200.0 * scan, "relapse" if number % 3 else "remission", (number % 7) / 2)
         for number, person in enumerate(participants["participant_id"])
@@ -35,8 +37,7 @@ def cohort() -> Cohort:
     columns = ["participant_id", "session_id", "days_from_baseline", "clinical_status", "edss"]
     sessions = pd.DataFrame(rows, columns=columns)
     scans = tuple(
-        Scan(person, session, None, Path("x"))
-        for person, session in zip(sessions["participant_id"], sessions["session_id"], strict=True)
+        Scan(person, session, None, Path("x")) for person, session in zip(sessions["participant_id"], sessions["session_id"], strict=True)
     )
     return Cohort(Path("/nowhere"), participants, sessions, scans, {"age": {"Units": "year"}}, False, "C")
 

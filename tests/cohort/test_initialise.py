@@ -35,8 +35,9 @@ def scans(tmp_path, write_head) -> Path:
     """A folder as clinics have it: any names, some files that are no raw scan."""
     root = tmp_path / "hospital export"
     names = [
-        "P001/2020-01-01/t1_mprage.nii.gz", "P001/2020-01-01/t2_flair_3d.nii.gz", "P001/2020-01-01/t1_mprage_gd.nii.gz",
-        "P001/2021-01-01/t1_mprage.nii.gz", "P001/2021-01-01/t2_flair_3d.nii.gz", "P001/2021-01-01/flair_lesion_mask.nii.gz",
+        "P001/2020-01-01/t1_mprage.nii.gz", "P001/2020-01-01/t2_flair_3d.nii.gz",
+        "P001/2020-01-01/t1_mprage_gd.nii.gz", "P001/2021-01-01/flair_lesion_mask.nii.gz",
+        "P001/2021-01-01/t1_mprage.nii.gz", "P001/2021-01-01/t2_flair_3d.nii.gz",
         "flat/P-002_T1w.nii", "flat/P-002_FLAIR.nii", "flat/p_003-FLAIR.nii.gz", "flat/P004_FLAIR.nii.gz",
     ]  # fmt: skip
     for number, name in enumerate(names):
@@ -74,7 +75,8 @@ def test_proposal_finds_files_by_words_and_dates(scans):
 def test_description_shows_mapping_problems_and_study_file(scans):
     text = propose_study(scans, scans / "people.csv").describe()
     for part in (
-        "flat/P-002_T1w.nii -> sub-P002/ses-01/anat/sub-P002_ses-01_T1w.nii", "no T1w with P 003", "Images not used (3)",
+        "flat/P-002_T1w.nii -> sub-P002/ses-01/anat/sub-P002_ses-01_T1w.nii",
+        "no T1w with P 003", "Images not used (3)",
         "left out, since it may name a person: name", "dx is read as diagnosis", 'positive = "NMOSD"',
     ):  # fmt: skip
         assert part in text
@@ -117,7 +119,6 @@ def test_named_files_and_patterns_go_before_search(scans, tmp_path):
     assert [Path(source).name for source in proposal.mapping["source"]] == ["t1_mprage_gd.nii.gz", "t2_flair_3d.nii.gz"]
     assert proposal.mapping["target"].tolist()[0] == "sub-x/anat/sub-x_T1w.nii.gz"
     told = [problem.problem for problem in proposal.problems]
-    assert "FLAIR: 3 files match flat/P-*" not in told
     assert "FLAIR: 2 files match flat/P-*" in told
     assert "T1w: people.csv is no NIfTI file (.nii or .nii.gz)" in told
     assert "FLAIR: flat/absent.nii.gz, named in the table, is not there" in told
@@ -136,7 +137,8 @@ def test_one_file_for_two_people_goes_to_nobody(scans, tmp_path):
     csv.write_text("id,diagnosis,flair\na,A,flat/P004_FLAIR.nii.gz\nb,B,flat/P004_FLAIR.nii.gz\n")
     proposal = propose_study(scans, csv)
     assert proposal.mapping.empty
-    assert any("would become sub-a_FLAIR.nii.gz, sub-b_FLAIR.nii.gz" in problem.problem for problem in proposal.problems)
+    told = [problem.problem for problem in proposal.problems]
+    assert "would become sub-a_FLAIR.nii.gz, sub-b_FLAIR.nii.gz" in told
     with pytest.raises(CohortError, match="No image"):
         write_proposal(proposal, tmp_path / "out")
 

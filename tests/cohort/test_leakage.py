@@ -17,9 +17,7 @@ def table(*rows: tuple[int, int, str, str, str]) -> pd.DataFrame:
 
 @pytest.fixture
 def splits(images_of):
-    return make_splits(
-        images_of(A=[1] * 12 + [3] * 4, B=[1] * 12 + [2] * 4), SplitSection(repeats=4, folds=3, test_per_class=4)
-    )
+    return make_splits(images_of(A=[1] * 12 + [3] * 4, B=[1] * 12 + [2] * 4), SplitSection(repeats=4, folds=3, test_per_class=4))
 
 
 @pytest.mark.parametrize("other", ["validation", "test"])

@@ -182,12 +182,26 @@ def test_heads_that_do_not_overlap(large):
     write_tsv(
         large / "derivatives" / "dawson" / "preprocess.tsv",
         pd.DataFrame({
-            "participant_id": ["sub-01", "sub-02", "sub-03"], "session_id": ["ses-01"] * 3,
-            "flair_t1w_overlap": [0.97, 0.61, None],
+            "participant_id": ["sub-01", "sub-02", "sub-03", "sub-04"], "session_id": ["ses-01"] * 4,
+            "flair_t1w_overlap": [0.97, 0.61, None, 0.87],
         }),
     )  # fmt: skip
     problems = validated(large)
     assert has(problems, "sub-02/ses-01", "different heads")
+    assert has(problems, "sub-04/ses-01", "different heads", "warning")
+    assert len(problems) == 2
+
+
+def test_scans_that_failed_in_preprocessing(large):
+    write_tsv(
+        large / "derivatives" / "dawson" / "preprocess.tsv",
+        pd.DataFrame({
+            "participant_id": ["sub-01", "sub-02"], "session_id": ["ses-01"] * 2, "status": ["done", "failed"],
+            "reason": [None, "T1w and FLAIR look like different heads."], "flair_t1w_overlap": [0.97, None],
+        }),
+    )  # fmt: skip
+    problems = validated(large)
+    assert has(problems, "sub-02/ses-01", "could not be preprocessed: T1w and FLAIR look like different heads")
     assert len(problems) == 1
 
 

@@ -10,16 +10,18 @@ from dawson.errors import ConfigError
 
 @pytest.fixture
 def people():
-    return pd.DataFrame({
-        "age": [17, 30, np.nan, 64],
-        "edss": [0.0, 2.5, 3.0, 6.5],
-        "site": ["A", "B", None, "C"],
-        "aqp4": pd.Series([True, False, None, True], dtype=object),
-        "treated": [True, False, True, False],
-        "lesion count": [1, 2, 3, 4],
-        "class": ["x", "y", "x", "y"],
-        "nothing": [None, None, None, None],
-    })
+    return pd.DataFrame(
+        {
+            "age": [17, 30, np.nan, 64],
+            "edss": [0.0, 2.5, 3.0, 6.5],
+            "site": ["A", "B", None, "C"],
+            "aqp4": pd.Series([True, False, None, True], dtype=object),
+            "treated": [True, False, True, False],
+            "lesion count": [1, 2, 3, 4],
+            "class": ["x", "y", "x", "y"],
+            "nothing": [None, None, None, None],
+        }
+    )
 
 
 @pytest.mark.parametrize(

@@ -44,16 +44,12 @@ def test_the_cohort_is_read_back_and_called_simulated(template_cohort: Path, tin
     assert list(cohort.participants["age"]) == [person.age for person in tiny_plan.people]
 
 
-def test_images_do_not_depend_on_the_number_of_jobs(
-    template_cohort: Path, tiny_plan: CohortPlan, tmp_path: Path
-) -> None:
+def test_images_do_not_depend_on_the_number_of_jobs(template_cohort: Path, tiny_plan: CohortPlan, tmp_path: Path) -> None:
     again = simulate_cohort(tmp_path / "again", tiny_plan, seed=3, jobs=2)
     assert _hashes(again) == _hashes(template_cohort)
 
 
-def test_an_interrupted_cohort_is_completed_to_the_same_files(
-    template_cohort: Path, tiny_plan: CohortPlan, tmp_path: Path
-) -> None:
+def test_an_interrupted_cohort_is_completed_to_the_same_files(template_cohort: Path, tiny_plan: CohortPlan, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(template_cohort, copy)
     kept = _flair(copy, "sub-001", "ses-01")
@@ -101,9 +97,7 @@ def test_a_cohort_without_lesions_has_none(tmp_path: Path) -> None:
     assert not np.asarray(nib.load(truth).dataobj).any()
 
 
-def test_foreign_folders_and_other_settings_are_refused(
-    template_cohort: Path, tiny_plan: CohortPlan, tmp_path: Path
-) -> None:
+def test_foreign_folders_and_other_settings_are_refused(template_cohort: Path, tiny_plan: CohortPlan, tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").write_text("years of work")
     with pytest.raises(CohortError, match="not empty"):
         simulate_cohort(tmp_path, tiny_plan)

@@ -10,8 +10,12 @@ from dawson.simulation.anatomy import atlas
 from dawson.simulation.lesions import Lesion, paint
 from dawson.simulation.profiles import draw_lesions
 
-ALL_KINDS = [value for name, value in vars(kinds).items() if callable(value) and (
-    name in ("dawson_finger", "juxtacortical", "corticospinal") or getattr(value, "__qualname__", "").endswith(".draw"))]
+ALL_KINDS = [
+    value
+    for name, value in vars(kinds).items()
+    if callable(value)
+    and (name in ("dawson_finger", "juxtacortical", "corticospinal") or getattr(value, "__qualname__", "").endswith(".draw"))
+]
 
 
 @pytest.mark.parametrize("draw", ALL_KINDS)

@@ -58,7 +58,7 @@ def test_a_head_surrounds_the_brain_and_fits_the_image(images: dict[str, nib.Nif
 
 
 def test_both_contrasts_show_the_same_head(images: dict[str, nib.Nifti1Image]) -> None:
-    """The brain's truth, carried to FLAIR by the headers, covers what is bright there; the patient moves by millimetres."""
+    """The true brain, carried to FLAIR by the headers, covers what is bright there; patients move by millimetres."""
     from scipy.ndimage import affine_transform
 
     brain = np.asarray(images["brain"].dataobj).astype(np.float32)

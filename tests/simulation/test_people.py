@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_sites_are_balanced_within_each_diagnosis() -> None:
 def test_visits_are_dated_after_baseline_and_people_grow_older() -> None:
     for person in seok2023_plan(seed=0).people:
         days = [visit.days_from_baseline for visit in person.visits]
-        assert days[0] == 0 and all(later > earlier for earlier, later in zip(days, days[1:], strict=False))
+        assert days[0] == 0 and all(later > earlier for earlier, later in pairwise(days))
         assert person.visits[0].age == person.age
         assert person.visits[-1].age == pytest.approx(person.age + days[-1] / 365.25, abs=0.06)
 

@@ -76,9 +76,7 @@ def test_copies_of_scans_do_not_shorten_the_interval():
     values = rng.normal(size=15)
     single = patient_bootstrap(lambda rows: float(values[rows].mean()), np.zeros(15), n_bootstraps=300)
     many = np.repeat(values, 10)
-    people = patient_bootstrap(
-        lambda rows: float(many[rows].mean()), np.zeros(150), groups=np.repeat(np.arange(15), 10), n_bootstraps=300
-    )
+    people = patient_bootstrap(lambda rows: float(many[rows].mean()), np.zeros(150), groups=np.repeat(np.arange(15), 10), n_bootstraps=300)
     scans = patient_bootstrap(lambda rows: float(many[rows].mean()), np.zeros(150), n_bootstraps=300)
     assert (people.low, people.high) == pytest.approx((single.low, single.high))
     assert scans.high - scans.low < 0.5 * (people.high - people.low)

@@ -30,9 +30,7 @@ def test_area_under_the_points_is_the_area(seed):
 def test_points_agree_with_scikit_learn(seed):
     truth, score = cases(seed)
     fpr, tpr = roc_points(truth, score)
-    theirs = {
-        (round(x, 9), round(y, 9)) for x, y in zip(*roc_curve(truth, score, drop_intermediate=False)[:2], strict=True)
-    }
+    theirs = {(round(x, 9), round(y, 9)) for x, y in zip(*roc_curve(truth, score, drop_intermediate=False)[:2], strict=True)}
     assert {(round(x, 9), round(y, 9)) for x, y in zip(fpr, tpr, strict=True)} <= theirs
 
 

@@ -18,6 +18,7 @@ from dawson.statistics.bootstrap import draw_counts
 from dawson.statistics.delong import delong_interval
 from dawson.statistics.figures import FIGURES, binary_figures, confusion_matrix, macro_figures, none_if_undefined
 from dawson.statistics.interval import Interval
+from dawson.statistics.one_model import one_model_intervals, one_model_macro_intervals
 from dawson.statistics.patient_intervals import binary_intervals, macro_intervals, predictive_intervals
 from dawson.statistics.repeats import nadeau_bengio_interval, naive_interval
 from dawson.statistics.roc import roc_with_band
@@ -59,8 +60,9 @@ def evaluate(
     """All figures of merit of one model.
 
     The headline is over the distinct test patients, each with the mean of the out-of-sample probabilities: the
-    intervals resample people, who are what a study has too few of. Per-repeat figures are over the patients of that
-    repeat.
+    intervals resample people, who are what a study has too few of. That judges the ensemble of all repeats; what the
+    model of one repeat does, each patient's mean correctness says (one_model). Per-repeat figures are over the patients
+    of that repeat.
 
     Parameters
     ----------
@@ -91,14 +93,10 @@ def evaluate(
     """
     names = tuple(classes)
     if positive not in names or len(names) < 2:
-        raise ExperimentError(
-            f"{positive!r} is not one of two or more classes: {', '.join(names)}.", "Correct [study] in the study file."
-        )
+        raise ExperimentError(f"{positive!r} is not one of two or more classes: {', '.join(names)}.", "Correct [study] in the study file.")
     test = checked_test_rows(predictions, splits, names)
     patients = _Cases(patient_means(test), names, positive)
-    rounds = {
-        int(part["repeat"].iloc[0]): _Cases(part, names, positive) for _, part in repeat_means(test).groupby("repeat")
-    }
+    rounds = {int(part["repeat"].iloc[0]): _Cases(part, names, positive) for _, part in repeat_means(test).groupby("repeat")}
     counts = draw_counts(patients.truth, section.bootstraps, seed)
     sizes = _sizes(splits, list(rounds))
     values = {name: np.array([cases.figures[name] for cases in rounds.values()]) for name in FIGURES}
@@ -118,12 +116,10 @@ def evaluate(
         },
         "headline": {name: _entry(headline[name]) for name in FIGURES},
         "headline_auc_bootstrap": _entry(auc_bootstrap),
-        "over_repeats": {
-            name: _entry(naive_interval(values[name], level).clipped()) | {"sd": _sd(values[name])} for name in FIGURES
-        },
+        "one_model": _one_model(patients, list(rounds.values()), counts, level),
+        "over_repeats": {name: _entry(naive_interval(values[name], level).clipped()) | {"sd": _sd(values[name])} for name in FIGURES},
         "nadeau_bengio": {
-            name: _entry(nadeau_bengio_interval(values[name], sizes["n_train"], sizes["n_test"], level).clipped())
-            for name in FIGURES
+            name: _entry(nadeau_bengio_interval(values[name], sizes["n_train"], sizes["n_test"], level).clipped()) for name in FIGURES
         },
         "single_fold": _single_folds(test, names, positive),
         "at_prevalence": _at_prevalence(patients, counts, section),
@@ -134,8 +130,7 @@ def evaluate(
         "per_class": _per_class(patients, counts, level),
         "roc": _roc(patients, section, seed),
         "repeats": [
-            {"repeat": repeat, "n_test": len(cases.truth)}
-            | {name: none_if_undefined(cases.figures[name]) for name in FIGURES}
+            {"repeat": repeat, "n_test": len(cases.truth)} | {name: none_if_undefined(cases.figures[name]) for name in FIGURES}
             for repeat, cases in rounds.items()
         ],
         "published": _published(names, positive),
@@ -177,6 +172,22 @@ def _headline(patients: _Cases, counts: NDArray[np.float64], level: float) -> tu
     return result | {"auc": delong_interval(truth, score, level)}, result["auc"]
 
 
+def _one_model(patients: _Cases, rounds: Sequence[_Cases], counts: NDArray[np.float64], level: float) -> dict[str, dict[str, Any]]:
+    """The figures of one repeat's model (the mean of its fold models), every patient counting the same."""
+    place = {name: index for index, name in enumerate(patients.table["participant_id"])}
+    probability = np.full((len(rounds), len(place), len(patients.classes)), np.nan)
+    called = np.full((len(rounds), len(place)), -1, dtype=np.intp)
+    for index, cases in enumerate(rounds):
+        columns = cases.table["participant_id"].map(place).to_numpy(dtype=np.intp)
+        probability[index, columns], called[index, columns] = cases.probability, cases.called
+    if len(patients.classes) > 2:
+        result = one_model_macro_intervals(patients.truth, probability, called, counts, level)
+    else:
+        k = patients.positive
+        result = one_model_intervals(patients.truth == k, probability[:, :, k], called == k, counts, level)
+    return {name: _entry(result[name]) for name in FIGURES}
+
+
 def _per_class(patients: _Cases, counts: NDArray[np.float64], level: float) -> dict[str, Any]:
     result = {}
     for k, name in enumerate(patients.classes):
@@ -206,10 +217,7 @@ def _single_folds(test: pd.DataFrame, classes: Sequence[str], positive: str) -> 
     """Mean and standard deviation of the figures of single fold models, each over the patients of its repeat."""
     rows = [_Cases(repeat_means(part), classes, positive).figures for _, part in test.groupby(["repeat", "fold"])]
     values = {name: np.array([row[name] for row in rows]) for name in FIGURES}
-    return {
-        name: {"estimate": none_if_undefined(naive_interval(values[name]).estimate), "sd": _sd(values[name])}
-        for name in FIGURES
-    }
+    return {name: {"estimate": none_if_undefined(naive_interval(values[name]).estimate), "sd": _sd(values[name])} for name in FIGURES}
 
 
 def _roc(patients: _Cases, section: EvaluationSection, seed: int) -> dict[str, list[float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -109,17 +109,17 @@ def _differences(old: StudyConfig, new: StudyConfig) -> list[str]:
     ]
 
 
-def collect_predictions(runs: Sequence[Run], splits: pd.DataFrame) -> pd.DataFrame:
-    """The predictions of all runs as one table, checked against the splits.
+def collect_predictions(runs: Sequence[Run], splits: pd.DataFrame, hashes: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+    """The predictions of all runs as one table, once the guard has seen the splits and the images' hashes.
 
     Raises
     ------
     LeakageError
-        From the guard, or a run predicted somebody in another role than the splits give.
+        From the guard.
     """
     import pandas as pd
 
-    guard(splits)
+    guard(splits, hashes)
     tables = [read_tsv(run.predictions, text=("label", "model", "role")) for run in runs]
     return pd.concat(tables, ignore_index=True)
 
@@ -146,6 +146,7 @@ def collect_explanations(runs: Sequence[Run], path: Path, probability: pd.DataFr
     grid = np.mean([part["gradcam_grid"] for part in parts], axis=0)
     columns = [f"probability_{name}" for name in runs[0].classes]
     merged = tested[["participant_id", "session_id"]].merge(probability, on=["participant_id", "session_id"], validate="1:1")
+    chosen = np.arange(len(tested)), merged[columns].to_numpy().argmax(1)
     with atomic_path(path) as temporary:
         np.savez_compressed(
             temporary,
@@ -153,7 +154,7 @@ def collect_explanations(runs: Sequence[Run], path: Path, probability: pd.DataFr
             session_id=tested["session_id"].to_numpy(dtype=str), label=tested["label"].to_numpy(dtype=str), images=images,
             probability=merged[columns].to_numpy(dtype=np.float32), gradcam_grid=grid, gradcam=upsample(grid, images.shape[-2:]),
             occlusion=np.mean([part["occlusion"] for part in parts], axis=0),
-            attribution=np.mean([part["attribution"].astype(np.float32) for part in parts], axis=0).astype(np.float16),
+            attribution=np.mean([part["attribution"][chosen].astype(np.float32) for part in parts], axis=0).astype(np.float16),
         )  # fmt: skip
 
 

@@ -114,10 +114,10 @@ def with_channels(candidates: UsableImages, cohort: Cohort, derivatives: Path, p
     import pandas as pd
 
     scans = {(scan.participant_id, scan.session_id): scan for scan in cohort.scans}
-    outcome = {(row.participant_id, row.session_id): (row.status, row.reason) for row in preprocessed.itertuples()}
+    columns = (preprocessed[name] for name in ("participant_id", "session_id", "status", "reason"))
+    outcome = {(person, session): (status, reason) for person, session, status, reason in zip(*columns, strict=True)}
     paths, hashes, exclusions = [], [], []
-    for row in candidates.table.itertuples():
-        key = (row.participant_id, row.session_id)
+    for key in zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True):
         path = scans[key].derivative(derivatives, CHANNELS_NAME)
         status, reason = outcome.get(key, ("missing", "not preprocessed"))
         usable = status == "done" and path.exists()
@@ -146,7 +146,7 @@ def load_stack(paths: tuple[str, ...]) -> NDArray[np.float32]:
     ImageError
         A file is no array, has another shape than the first, or holds values that are not finite.
     """
-    images = []
+    images: list[NDArray[np.float32]] = []
     for path in paths:
         try:
             image = np.load(path, allow_pickle=False)

@@ -56,7 +56,7 @@ def write_model(
                 "participants": {label: int(people.get(label, 0)) for label in config.study.classes},
             },
             "performance": {
-                "figures": metrics["headline"], "test_participants": metrics["n_test_participants"],
+                "figures": metrics["one_model"], "test_participants": metrics["n_test_participants"],
                 "repeats": metrics["n_repeats"], "folds": metrics["n_folds"], "scheme": config.split.scheme,
             },
             "manifest_sha256": sha256(manifest),

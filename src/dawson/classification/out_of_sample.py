@@ -117,9 +117,7 @@ def patient_means(predictions: pd.DataFrame) -> pd.DataFrame:
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
     # A study without sessions reads back from its file with missing session names.
     session = table["session_id"].astype(object)
-    return table.assign(
-        participant_id=table["participant_id"].astype(str), session_id=session.where(session.notna(), "").astype(str)
-    )
+    return table.assign(participant_id=table["participant_id"].astype(str), session_id=session.where(session.notna(), "").astype(str))
 
 
 def _probability_columns(table: pd.DataFrame) -> list[str]:
@@ -170,9 +168,7 @@ def _check_labels(test: pd.DataFrame, classes: Sequence[str]) -> None:
         )
     labels = test.groupby("participant_id")["label"].nunique()
     if (labels > 1).any():
-        raise ExperimentError(
-            f"{labels.index[labels > 1][0]} has two labels.", "A person has one diagnosis in a study."
-        )
+        raise ExperimentError(f"{labels.index[labels > 1][0]} has two labels.", "A person has one diagnosis in a study.")
     if absent := [name for name in classes if not (test["label"] == name).any()]:
         raise ExperimentError(
             f"No test patient is of class {', '.join(absent)}: sensitivity, specificity and AUC need every class.",

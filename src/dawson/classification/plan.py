@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,7 @@ class Plan:
         return [run for run in (*self.runs, *self.final_runs) if not run.is_done()]
 
 
-def plan_study(
-    paths: StudyPaths, name: str, config: StudyConfig, usable: UsableImages, *, keep_weights: bool = False
-) -> Plan:
+def plan_study(paths: StudyPaths, name: str, config: StudyConfig, usable: UsableImages, *, keep_weights: bool = False) -> Plan:
     """Make the splits and the runs, before anything is trained.
 
     Raises
@@ -80,17 +79,29 @@ def _runs(
     columns = ["participant_id", "session_id", "label", "path", "hash"]
     used = splits[splits["role"] != "unused"].merge(images[columns], on=["participant_id", "session_id"], validate="m:1")
     runs = []
-    for (repeat, fold), table in used.groupby(["repeat", "fold"], sort=True):
+    for (repeat, fold), table in _by_run(used):
         member = f"member-{fold}" if not explained else f"repeat-{repeat:03d}_fold-{fold}"
         runs.append(
             Run(
-                repeat=int(repeat), fold=int(fold), table=table[[*columns, "role"]].reset_index(drop=True),
-                classes=config.study.classes, training=config.training, seed=config.split.seed, folder=folder,
+                repeat=repeat,
+                fold=fold,
+                table=table[[*columns, "role"]].reset_index(drop=True),
+                classes=config.study.classes,
+                training=config.training,
+                seed=config.split.seed,
+                folder=folder,
                 explain=explained and repeat == EXPLAINED_REPEAT,
                 weights=weights / f"{member}.safetensors" if weights is not None else None,
             )  # fmt: skip
         )
     return runs
+
+
+def _by_run(used: pd.DataFrame) -> Iterator[tuple[tuple[int, int], pd.DataFrame]]:
+    for repeat in sorted(used["repeat"].unique()):
+        of_repeat = used[used["repeat"] == repeat]
+        for fold in sorted(of_repeat["fold"].unique()):
+            yield (int(repeat), int(fold)), of_repeat[of_repeat["fold"] == fold]
 
 
 def train_pending(plan: Plan, jobs: int, dask: str | None = None) -> None:

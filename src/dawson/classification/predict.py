@@ -75,7 +75,7 @@ def predict_pair(
     row = rows[rows["participant_id"] == person].iloc[-1]
     if row["status"] != "done":
         raise PreprocessingError(f"{flair}: {row['reason']}")
-    _write(model, model.networks(), scan, derivatives, row.to_dict(), out, allow_simulated)
+    _write(model, model.networks(), scan, derivatives, dict(zip(rows.columns, row, strict=True)), out, allow_simulated)
     return out
 
 
@@ -119,11 +119,13 @@ def predict_cohort(
     """
     import pandas as pd
 
-    scans = [scan for scan in cohort.scans if not participants or scan.participant_id in participants]
+    present = [scan for scan in cohort.scans if scan.t1w or scan.flair]
+    scans = [scan for scan in present if not participants or scan.participant_id in participants]
     _refuse_training_people(model, scans, manifest)
     derivatives = out / "derivatives" / "dawson"
     rows = preprocess_cohort(scans, cohort.root, derivatives, model.preprocess, jobs=resolve_jobs(jobs), dask=dask)
-    outcome = {(row["participant_id"], row["session_id"]): row for row in rows.to_dict("records")}
+    records = [dict(zip(rows.columns, values, strict=True)) for values in rows.itertuples(index=False, name=None)]
+    outcome = {(row["participant_id"], row["session_id"]): row for row in records}
     networks = model.networks()
     table = []
     for scan in scans:
@@ -190,7 +192,7 @@ def _write(
     if withheld:
         explanation = {"image": explanation["image"]}
     with atomic_path(out / "explanation.npz") as temporary:
-        np.savez_compressed(temporary, slices_mm=np.array(model.preprocess.slices_mm), **explanation)
+        np.savez_compressed(temporary, allow_pickle=False, slices_mm=np.array(model.preprocess.slices_mm), **explanation)
     write_json(out / "prediction.json", result)
     return result
 

@@ -124,16 +124,22 @@ def execute(run: Run) -> dict[str, Any]:
         torch.set_num_threads(1)
     try:
         images = stack_of(table)
-        labels = label_indices(table["label"], run.classes)
+        labels = label_indices(table["label"].tolist(), run.classes)
         rows = {role: np.flatnonzero(table["role"] == role) for role in ROLES}
         trained = train(
-            images, labels, rows["train"], rows["validation"], classes=len(run.classes), training=run.training,
-            computing=computing, seed=(run.seed, run.repeat, run.fold),
+            images,
+            labels,
+            rows["train"],
+            rows["validation"],
+            classes=len(run.classes),
+            training=run.training,
+            computing=computing,
+            seed=(run.seed, run.repeat, run.fold),
         )
         judged = np.concatenate([rows["validation"], rows["test"]])
         logits = predict_logits(trained.network, images[judged])
         if run.explain and len(rows["test"]):
-            _write_explanations(run, trained, images[rows["test"]], logits[len(rows["validation"]) :], table.iloc[rows["test"]])
+            _write_explanations(run, trained, images[rows["test"]], table.iloc[rows["test"]])
     finally:
         torch.set_num_threads(threads)
 
@@ -164,8 +170,10 @@ def _prediction_table(run: Run, rows: pd.DataFrame, logits: np.ndarray) -> pd.Da
     return table
 
 
-def _write_explanations(run: Run, trained: Trained, images: np.ndarray, logits: np.ndarray, rows: pd.DataFrame) -> None:
+def _write_explanations(run: Run, trained: Trained, images: np.ndarray, rows: pd.DataFrame) -> None:
     layer = architecture(run.training.network).gradcam_layer
+    # For every class: which one the ensemble calls is known only when all folds are done.
+    attribution = [explain.integrated_gradients(trained.network, images, np.full(len(images), index)) for index in range(len(run.classes))]
     with atomic_path(run.explanations) as temporary:
         np.savez_compressed(
             temporary,
@@ -173,7 +181,7 @@ def _write_explanations(run: Run, trained: Trained, images: np.ndarray, logits: 
             session_id=rows["session_id"].to_numpy(dtype=str),
             gradcam_grid=explain.grad_cam(trained.network, images, layer, len(run.classes)),
             occlusion=explain.occlusion(trained.network, images),
-            attribution=explain.integrated_gradients(trained.network, images, logits.argmax(1)).astype(np.float16),
+            attribution=np.stack(attribution, axis=1).astype(np.float16),
         )
 
 

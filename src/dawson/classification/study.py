@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from dawson.config import StudyConfig
 
 
-def prepare_images(
-    paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, dask: str | None = None
-) -> tuple[Cohort, UsableImages]:
+def prepare_images(paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, dask: str | None = None) -> tuple[Cohort, UsableImages]:
     """Read the cohort, preprocess what is not yet preprocessed, and say which images can be used."""
     cohort = read_cohort(paths.study)
     candidates = candidate_images(cohort, config)
@@ -90,12 +88,11 @@ def run_study(
     workers = resolve_jobs(jobs) if choose(config.training).on_cpu or jobs > 0 else 1
     train_pending(plan, workers, dask)
 
-    predictions = collect_predictions(plan.runs, plan.splits)
+    predictions = collect_predictions(plan.runs, plan.splits, usable.hashes)
     write_tsv(folder / "predictions.tsv", predictions)
-    write_tsv(folder / "final_out_of_fold.tsv", collect_predictions(plan.final_runs, plan.final))
-    metrics = evaluate(
-        predictions, plan.splits, classes=config.study.classes, positive=config.study.positive, section=config.evaluation
-    )
+    write_tsv(folder / "final_out_of_fold.tsv", collect_predictions(plan.final_runs, plan.final, usable.hashes))
+    metrics = evaluate(predictions, plan.splits, classes=config.study.classes, positive=config.study.positive, section=config.evaluation)
+    metrics |= {"experiment": name, "scheme": config.split.scheme, "simulated": cohort.simulated}
     write_json(folder / "metrics.json", metrics)
     explained = [run for run in plan.runs if run.explain]
     probability = test_probabilities(predictions[predictions["repeat"] == EXPLAINED_REPEAT])

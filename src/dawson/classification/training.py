@@ -86,7 +86,7 @@ def train(
     generator = torch.Generator().manual_seed(int(entropy[1] >> np.uint64(1)))
 
     device = torch.device(computing.device)
-    network = network.to(device=device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.from_numpy(images[training_rows]).to(device)
     y = torch.from_numpy(labels[training_rows]).to(device)
     validation_labels = torch.from_numpy(labels[validation_rows])
@@ -113,9 +113,7 @@ def train(
         logits = torch.from_numpy(predict_logits(network, images[validation_rows]))
         validation_loss = float(cross_entropy(logits, validation_labels, weight=weight))
         accuracy = float((logits.argmax(1) == validation_labels).float().mean())
-        history.append(
-            {"epoch": epoch, "train_loss": total / len(x), "validation_loss": validation_loss, "validation_accuracy": accuracy}
-        )
+        history.append({"epoch": epoch, "train_loss": total / len(x), "validation_loss": validation_loss, "validation_accuracy": accuracy})
         if validation_loss < best_loss:
             best_loss, best_epoch = validation_loss, epoch
             best_state = {name: value.detach().clone() for name, value in network.state_dict().items()}

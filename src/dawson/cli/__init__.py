@@ -7,12 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 from rich.console import Console
 
 from dawson import __version__
 from dawson.errors import DawsonError
+
+# Typer names the errors of wrong usage by their kinds only; this is what they have in common.
+_WRONG_USAGE = typer.BadParameter.__mro__[1]
 
 RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
 
@@ -50,15 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in words
     _quiet_dependencies()
     try:
-        app(args=[word for word in words if word != "--debug"], standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+        leaving = app(args=[word for word in words if word != "--debug"], standalone_mode=False)
+        sys.exit(leaving if isinstance(leaving, int) else 0)
+    except (KeyboardInterrupt, typer.Abort):
         _say("Stopped. What was finished is kept: the same command takes up the work again.")
         sys.exit(1)
+    except _WRONG_USAGE as error:
+        error.show()
+        sys.exit(2)
     except Exception as error:
         if debug:
             raise

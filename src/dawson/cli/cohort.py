@@ -70,7 +70,8 @@ def describe(
     else:
         title = f"{cohort.name}{' (simulated)' if cohort.simulated else ''}"
         show_table(title, list(described.table.columns), described.table.values.tolist())
+        say(described.note)
     if out is not None:
         write_tsv(out / "table1.tsv", described.table)
-        write_text(out / "table1.md", described.markdown())
+        write_text(out / "table1.md", described.to_markdown())
         say(f"Written: {out / 'table1.tsv'}, {out / 'table1.md'}")

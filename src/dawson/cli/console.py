@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -63,3 +63,18 @@ def size(count: float) -> str:
             return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def figure(entry: Mapping[str, Any] | None) -> str:
+    """A figure of merit with its interval, as far as they are defined.
+
+    Examples
+    --------
+    >>> figure({"estimate": 0.85, "low": 0.8412, "high": 0.86}), figure(None)
+    ('0.850 (0.841 to 0.860)', '-')
+    """
+    if not entry or entry.get("estimate") is None:
+        return "-"
+    if entry.get("low") is None or entry.get("high") is None:
+        return f"{entry['estimate']:.3f}"
+    return f"{entry['estimate']:.3f} ({entry['low']:.3f} to {entry['high']:.3f})"

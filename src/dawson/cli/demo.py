@@ -38,7 +38,9 @@ def demo(
 
     heading("1 of 3  Simulating a cohort in template space")
     study = simulate_cohort(out / "study", plan_cohort(PATIENTS, seed=seed), seed=seed, space="template", jobs=jobs)
-    config = StudyConfig().updated(study={"name": "Demo on simulated patients"}, split={**SETTINGS, "seed": seed}, training={"epochs": EPOCHS})
+    config = StudyConfig().updated(
+        study={"name": "Demo on simulated patients"}, split={**SETTINGS, "seed": seed}, training={"epochs": EPOCHS}
+    )
     write_text(study / STUDY_FILE, dump_config(config))
 
     heading("2 of 3  Running a small study: 4 held-out draws, 3 folds")
@@ -61,7 +63,7 @@ def demo(
         if row.status != "done":
             say(f"  {row.participant_id}: {row.reason}")
             continue
-        folder = predictions / "_".join(part for part in (row.participant_id, row.session_id) if part)
+        folder = predictions / "_".join(str(part) for part in (row.participant_id, row.session_id) if part)
         page = write_prediction_report(folder)
         say(f"  {row.participant_id} (simulated {truth[row.participant_id]}): predicted {row.predicted}. {page}")
 

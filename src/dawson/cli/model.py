@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import say, show_json, show_table
+from dawson.cli.console import figure, say, show_json, show_table
 
 app = typer.Typer(help="What a model is and what it learnt from.", no_args_is_help=True)
 
@@ -40,7 +40,7 @@ def info(
             ["classes", ", ".join(read.classes) + f" (positive: {said['positive']})"],
             ["network", f"{said['training']['network']}, {len(said['members'])} members, {said['channels']} slices"],
             ["trained on", f"{trained['study']}: {people}; {trained['scans']} scans" + ("; SIMULATED patients" if trained["simulated"] else "")],
-            ["AUC, out of sample", f"{auc['estimate']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), {auc['method']}"],
+            ["AUC, out of sample", f"{figure(auc)}; {auc['method']}"],
             ["evaluated by", f"{performance['scheme']}, {performance['repeats']} repeats x {performance['folds']} folds"],
             ["digest", read.digest],
             ["made with", f"dawson {said['software']['packages'].get('dawson', '?')}, {said['software']['created']}"],

@@ -48,7 +48,9 @@ def predict(
     if result["withheld"]:
         say(result["withheld"])
     else:
-        rows = [[label, f"{p['mean']:.3f}", f"{p['sd']:.3f}", f"{p['min']:.3f} to {p['max']:.3f}"] for label, p in result["probability"].items()]
+        rows = [
+            [label, f"{p['mean']:.3f}", f"{p['sd']:.3f}", f"{p['min']:.3f} to {p['max']:.3f}"] for label, p in result["probability"].items()
+        ]
         show_table("Research use only", ["class", "probability", "sd of members", "range of members"], rows)
         if read.simulated:
             say("The model learnt from simulated patients.")
@@ -71,7 +73,7 @@ def _predict_study(
     )
     done = table[table["status"] == "done"]
     for row in done.itertuples():
-        write_prediction_report(out / "_".join(part for part in (row.participant_id, row.session_id) if part))
+        write_prediction_report(out / "_".join(str(part) for part in (row.participant_id, row.session_id) if part))
     if as_json:
         show_json(table.astype(object).where(table.notna(), None).to_dict("records"))
     else:

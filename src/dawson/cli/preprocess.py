@@ -31,7 +31,8 @@ def preprocess(
     wanted = {name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()}
     if missing := wanted - set(cohort.participants["participant_id"]):
         raise CohortError(f"{', '.join(sorted(missing))} not in participants.tsv of {study}.", "Check the spelling of --participant.")
-    scans = [scan for scan in cohort.scans if not wanted or scan.participant_id in wanted]
+    present = [scan for scan in cohort.scans if scan.t1w or scan.flair]
+    scans = [scan for scan in present if not wanted or scan.participant_id in wanted]
     derivatives = (out or study) / "derivatives" / "dawson"
     if dry_run:
         rows = [[scan.participant_id, scan.session_id, bool(scan.t1w), bool(scan.flair)] for scan in scans]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import duration, heading, say, show_json, show_table, size
+from dawson.cli.console import duration, figure, heading, say, show_json, show_table, size
 from dawson.config import STUDY_FILE, StudyConfig, read_config
 
 app = typer.Typer(help="A classification study: from scans to a report and a model.", no_args_is_help=True)
 
+COLUMNS = {
+    "headline": "over test patients", "one_model": "one model", "over_repeats": "over repeats (as Seok 2023)",
+    "nadeau_bengio": "Nadeau-Bengio", "published": "Seok 2023",
+}  # fmt: skip
 FIGURES = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "auc")
 
 Repeats = Annotated[int | None, typer.Option("--repeats", min=1, help="Held-out draws; the study file's value by default.")]
@@ -27,11 +32,12 @@ OptionalSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Start o
 
 
 def study_config(
-    study: Path, where: str | None, repeats: int | None, folds: int | None, test_per_class: int | None, epochs: int | None,
+    study: Path, out: Path | None, where: str | None, repeats: int | None, folds: int | None, test_per_class: int | None, epochs: int | None,
     scheme: str | None, seed: int | None,
 ) -> StudyConfig:  # fmt: skip
-    """The study file with what the command line changes."""
-    return read_config(study / STUDY_FILE).updated(
+    """The study file, of the results' folder if there is one, with what the command line changes."""
+    places = [folder / STUDY_FILE for folder in (out, study) if folder is not None]
+    return read_config(next((place for place in places if place.exists()), places[-1])).updated(
         study={"where": where},
         split={"repeats": repeats, "folds": folds, "test_per_class": test_per_class, "scheme": scheme, "seed": seed},
         training={"epochs": epochs},
@@ -46,14 +52,17 @@ def init(
     link: Annotated[str, typer.Option("--link", help="How files get there: copy, hardlink or symlink.")] = "copy",
 ) -> None:
     """Propose a BIDS study and a study file; FOLDER itself is never changed."""
-    from dawson.cohort.initialise import propose_study, write_proposal
+    from dawson.cohort.initialise import propose_study
+    from dawson.cohort.write_study import write_proposal
 
     proposal = propose_study(folder, csv)
     say(proposal.describe())
     if out is None:
         say("\nNothing was written. Give --out NEW_FOLDER to write it.")
         return
-    written = write_proposal(proposal, out, link=link)
+    if link not in ("copy", "hardlink", "symlink"):
+        raise typer.BadParameter("copy, hardlink or symlink", param_hint="--link")
+    written = write_proposal(proposal, out, link=link)  # type: ignore[arg-type]
     say(f"\nWritten: {written}")
 
 
@@ -78,7 +87,7 @@ def estimate(
     from dawson.classification.estimate import estimate_study
     from dawson.classification.experiment import StudyPaths
 
-    config = study_config(study, where, repeats, folds, test_per_class, epochs, scheme, seed)
+    config = study_config(study, out, where, repeats, folds, test_per_class, epochs, scheme, seed)
     cost = estimate_study(StudyPaths(study, out or study), config, jobs=jobs, keep_weights=keep_weights)
     if as_json:
         show_json(asdict(cost))
@@ -123,7 +132,7 @@ def run(
     from dawson.report.preprocess_index import write_preprocess_index
     from dawson.report.study import write_study_report
 
-    config = study_config(study, where, repeats, folds, test_per_class, epochs, scheme, seed)
+    config = study_config(study, out, where, repeats, folds, test_per_class, epochs, scheme, seed)
     if dry_run:
         estimate(study, out, where, repeats, folds, test_per_class, epochs, scheme, seed, keep_weights, jobs, as_json)
         return
@@ -139,23 +148,11 @@ def run(
     say(f"\nContact sheets: {index}\nModel:          {paths.model(name)}\nReport:         {report}")
 
 
-def show_headline(metrics: dict) -> None:  # type: ignore[type-arg]
+def show_headline(metrics: Mapping[str, Any]) -> None:
     """Print the figures of merit, the headline interval first."""
     percent = round(100 * metrics["confidence"])
     simulated = " (simulated patients)" if metrics.get("simulated") else ""
     heading(f"Figures of merit{simulated}, {metrics['positive']} positive, {percent} % intervals")
-    rows = [
-        [figure, *[_shown(metrics[kind].get(figure)) for kind in ("headline", "over_repeats", "nadeau_bengio", "published")]]
-        for figure in FIGURES
-    ]
-    show_table("", ["", "over test patients", "over repeats (as Seok 2023)", "Nadeau-Bengio", "Seok 2023"], rows)
-    say("The first column is the one to quote: the repeats share their test patients.")
-
-
-def _shown(figure: dict | None) -> str:  # type: ignore[type-arg]
-    if not figure or figure.get("estimate") is None:
-        return "-"
-    values = [figure["estimate"], figure.get("low"), figure.get("high")]
-    if None in values:
-        return f"{values[0]:.3f}"
-    return f"{values[0]:.3f} ({values[1]:.3f} to {values[2]:.3f})"
+    rows = [[name, *[figure(metrics[kind].get(name)) for kind in COLUMNS]] for name in FIGURES]
+    show_table("", ["", *COLUMNS.values()], rows)
+    say("Quote the first column: the repeats share their test patients. The second is what one model of this kind does.")

@@ -110,9 +110,7 @@ def write_participants(root: Path | str, table: pd.DataFrame, dictionary: Mappin
     return path
 
 
-def write_sessions(
-    root: Path | str, participant_id: str, table: pd.DataFrame, dictionary: Mapping[str, Any] | None = None
-) -> Path:
+def write_sessions(root: Path | str, participant_id: str, table: pd.DataFrame, dictionary: Mapping[str, Any] | None = None) -> Path:
     """Write the sessions table of one person; its columns are described once for everybody, in sessions.json.
 
     Parameters

@@ -38,8 +38,7 @@ class Comparison:
 def is_normal(groups: Sequence[npt.NDArray[np.float64]]) -> bool:
     """Whether every group has at least 8 values and passes Shapiro-Wilk at 0.05."""
     return all(
-        len(group) >= SMALLEST_FOR_NORMALITY and np.ptp(group) > 0 and stats.shapiro(group).pvalue >= NORMALITY_LEVEL
-        for group in groups
+        len(group) >= SMALLEST_FOR_NORMALITY and np.ptp(group) > 0 and stats.shapiro(group).pvalue >= NORMALITY_LEVEL for group in groups
     )
 
 
@@ -68,9 +67,7 @@ def compare_numbers(groups: Sequence[npt.NDArray[np.float64]]) -> Comparison:
             return Comparison("Welch's t test", float(stats.ttest_ind(*groups, equal_var=False).pvalue), reason)
         return Comparison("one-way ANOVA", float(stats.f_oneway(*groups).pvalue), reason)
     small = min(len(group) for group in groups) < SMALLEST_FOR_NORMALITY
-    reason = (
-        f"a class has fewer than {SMALLEST_FOR_NORMALITY} values" if small else "not normal in a class (Shapiro-Wilk)"
-    )
+    reason = f"a class has fewer than {SMALLEST_FOR_NORMALITY} values" if small else "not normal in a class (Shapiro-Wilk)"
     if len(groups) == 2:
         return Comparison("Mann-Whitney U", float(stats.mannwhitneyu(*groups, alternative="two-sided").pvalue), reason)
     return Comparison("Kruskal-Wallis", float(stats.kruskal(*groups).pvalue), reason)

@@ -164,11 +164,7 @@ def read_cohort(root: Path | str) -> Cohort:
         if name not in listed
     ]
     generated = description.get("GeneratedBy")
-    makers = (
-        [str(item.get("Name", "")) for item in generated if isinstance(item, dict)]
-        if isinstance(generated, list)
-        else []
-    )
+    makers = [str(item.get("Name", "")) for item in generated if isinstance(item, dict)] if isinstance(generated, list) else []
     return Cohort(
         root=root,
         participants=participants,
@@ -213,9 +209,7 @@ def _participants(root: Path, dictionary: dict[str, Any]) -> pd.DataFrame:
     table["participant_id"] = [prefixed(value, "sub-") for value in table["participant_id"]]
     empty = np.flatnonzero((table["participant_id"] == "").to_numpy())
     if empty.size:
-        raise CohortError(
-            f"{path} has no participant_id in line {int(empty[0]) + 2}.", "Fill it in or remove the line."
-        )
+        raise CohortError(f"{path} has no participant_id in line {int(empty[0]) + 2}.", "Fill it in or remove the line.")
     twice = table.loc[table["participant_id"].duplicated(), "participant_id"]
     if len(twice):
         raise CohortError(f"{path} lists {', '.join(sorted(set(twice)))} more than once.", "Keep one line a person.")

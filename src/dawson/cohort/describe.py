@@ -65,9 +65,7 @@ class DescribedCohort:
         return "\n\n".join([*blocks, self.note]) + "\n"
 
 
-def table_one(
-    cohort: Cohort, diagnosis_column: str = "diagnosis", classes: Sequence[str] | None = None
-) -> DescribedCohort:
+def table_one(cohort: Cohort, diagnosis_column: str = "diagnosis", classes: Sequence[str] | None = None) -> DescribedCohort:
     """Describe a cohort by diagnosis: participants (age, sex, ...) and scans (clinical status, EDSS, time since
     baseline ...).
 
@@ -90,16 +88,12 @@ def table_one(
     """
     people = cohort.participants
     if diagnosis_column not in people.columns:
-        raise CohortError(
-            f"participants.tsv has no column {diagnosis_column}.", f"Its columns are {', '.join(people.columns)}."
-        )
+        raise CohortError(f"participants.tsv has no column {diagnosis_column}.", f"Its columns are {', '.join(people.columns)}.")
     labels = people[diagnosis_column].map(lambda value: "" if pd.isna(value) else str(value))
     names = list(classes) if classes is not None else sorted(set(labels) - {""})
     kept = labels.isin(names)
     if not kept.any():
-        raise CohortError(
-            f"Nobody has a {diagnosis_column}{f' among {names}' if classes else ''}.", "Fill in participants.tsv."
-        )
+        raise CohortError(f"Nobody has a {diagnosis_column}{f' among {names}' if classes else ''}.", "Fill in participants.tsv.")
     names = [name for name in names if (labels == name).any()]
     people = people.assign(**{diagnosis_column: labels})[kept].reset_index(drop=True)
     present = np.array([scan.flair is not None or scan.t1w is not None for scan in cohort.scans], bool)
@@ -132,9 +126,7 @@ def _with_counts(people: pd.DataFrame, scans: pd.DataFrame) -> tuple[pd.DataFram
     return people, scans.rename(columns={"days_from_baseline": _FOLLOW_UP_DAYS})
 
 
-def _part(
-    part: str, data: pd.DataFrame, group: str, names: list[str], dictionary: dict[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _part(part: str, data: pd.DataFrame, group: str, names: list[str], dictionary: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     columns = ["part", "variable", "level", "missing", "overall", *names, "p", "test"]
     tests = pd.DataFrame({name: pd.Series([], dtype=object) for name in ("part", "variable", "test", "p", "reason")})
     if data.empty:
@@ -150,9 +142,7 @@ def _part(
             everything = [values.loc[data[group] == label, name].dropna().to_numpy(float) for label in names]
             if not is_normal(everything):
                 nonnormal.append(name)
-            results[name] = compare_numbers(
-                [known.loc[known["group"] == label, name].to_numpy(float) for label in names]
-            )
+            results[name] = compare_numbers([known.loc[known["group"] == label, name].to_numpy(float) for label in names])
         else:
             counts = pd.crosstab(known[name], known["group"]).reindex(columns=names, fill_value=0)
             results[name] = compare_counts(counts.to_numpy(np.int64))
@@ -164,13 +154,7 @@ def _part(
     for variable, level, missing, overall, *groups in table:
         result = results.get(variable)
         first = result is not None and not any(row[1] == labels[variable] for row in rows)
-        p = (
-            ""
-            if not first or result is None or np.isnan(result.p)
-            else "<0.001"
-            if result.p < 0.001
-            else f"{result.p:.3f}"
-        )
+        p = "" if not first or result is None or np.isnan(result.p) else "<0.001" if result.p < 0.001 else f"{result.p:.3f}"
         test = result.name if first and result else ""
         rows.append([part, labels.get(variable, variable), level, missing, overall, *groups, p, test])
     tested = [[part, labels[name], result.name, result.p, result.reason] for name, result in results.items()]
@@ -236,9 +220,7 @@ def _laid_out(
         if variable in quantities:
             suffix = "median [quartiles]" if variable in nonnormal else "mean (SD)"
         shown = [str(cells[name]) if name in made.columns else "0" for name in ("Overall", *names)]
-        shown = [
-            "" if cell in ("nan (nan)", "nan [nan,nan]", "nan", "None") else cell.replace(",", ", ") for cell in shown
-        ]
+        shown = ["" if cell in ("nan (nan)", "nan [nan,nan]", "nan", "None") else cell.replace(",", ", ") for cell in shown]
         first = not any(row[0] == variable for row in rows)
         count = str(int(missing[variable])) if variable in missing.index and first else ""
         rows.append([str(variable), str(level) or suffix, count, *shown])

@@ -152,9 +152,7 @@ def check_table(
             )
             continue
         column, faults = read_column(str(name), dictionary[name])
-        problems += [
-            Problem("warning", dictionary_name, f"the entry {name} {fault}", "Correct the entry.") for fault in faults
-        ]
+        problems += [Problem("warning", dictionary_name, f"the entry {name} {fault}", "Correct the entry.") for fault in faults]
         problems += _check_column(table, column, table_name, dictionary_name)
     problems += [
         Problem("warning", dictionary_name, f"declares {name}, which is no column of {table_name}", "Remove the entry.")
@@ -168,9 +166,7 @@ def as_numbers(values: pd.Series[Any]) -> pd.Series[float]:
     """Values as numbers, NaN where they are none; a top code such as 90+ counts as its number."""
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values.astype(float)
-    return pd.to_numeric(values.astype(object).astype(str).str.strip().str.removesuffix("+"), errors="coerce").astype(
-        float
-    )
+    return pd.to_numeric(values.astype(object).astype(str).str.strip().str.removesuffix("+"), errors="coerce").astype(float)
 
 
 def _check_column(table: pd.DataFrame, column: Column, table_name: str, dictionary_name: str) -> list[Problem]:

@@ -83,9 +83,7 @@ def people_of(images: pd.DataFrame) -> People:
     twice = images.duplicated(["participant_id", "session_id"])
     if twice.any():
         row = images.loc[twice].iloc[0]
-        raise CohortError(
-            f"The image of {row['participant_id']} {row['session_id']} stands twice in the table.".replace("  ", " ")
-        )
+        raise CohortError(f"The image of {row['participant_id']} {row['session_id']} stands twice in the table.".replace("  ", " "))
     missing = images["label"].isna() | (images["label"] == "")
     if missing.any():
         who = ", ".join(sorted(set(images.loc[missing, "participant_id"]))[:5])
@@ -98,9 +96,7 @@ def people_of(images: pd.DataFrame) -> People:
     if divided.any():
         who = images.loc[divided, "participant_id"].iloc[0]
         both = sorted(set(images.loc[images["participant_id"] == who, "label"].astype(str)))
-        raise CohortError(
-            f"{who} has the labels {' and '.join(both)}.", "A person has one diagnosis; correct participants.tsv."
-        )
+        raise CohortError(f"{who} has the labels {' and '.join(both)}.", "A person has one diagnosis; correct participants.tsv.")
     if len(classes) < 2:
         raise CohortError(f"All images have the label {classes[0]}.", "A study compares two classes or more.")
     return People(
@@ -142,14 +138,10 @@ def grouped_folds(people: People, chosen: Integers, folds: int, rng: np.random.G
     """
     counts = np.bincount(people.labels[chosen], minlength=len(people.classes))
     if counts.min() < folds:
-        short = ", ".join(
-            f"{name} {count}" for name, count in zip(people.classes, counts, strict=True) if count < folds
-        )
+        short = ", ".join(f"{name} {count}" for name, count in zip(people.classes, counts, strict=True) if count < folds)
         raise TooFewParticipantsError(
             f"Every one of {purpose} ({folds}) needs somebody of every class, but there are too few people: {short}.",
-            f"Use --folds {counts.min()} or fewer."
-            if counts.min() >= 2
-            else "Add people, or leave this class out of the study.",
+            f"Use --folds {counts.min()} or fewer." if counts.min() >= 2 else "Add people, or leave this class out of the study.",
         )
     fold_of = np.full(len(people.ids), -1, np.int64)
     images = [0] * folds

@@ -75,8 +75,7 @@ class Proposal:
         else:
             lines += ["", "Images:"]
             lines += [
-                f"  {_shown(Path(str(row.source)), self.source)} -> {row.target}  ({row.reason})"
-                for row in self.mapping.itertuples()
+                f"  {_shown(Path(str(row.source)), self.source)} -> {row.target}  ({row.reason})" for row in self.mapping.itertuples()
             ]
         if self.problems:
             lines += ["", f"Unresolved ({len(self.problems)}):", *[f"  {problem}" for problem in self.problems]]
@@ -114,9 +113,7 @@ def propose_study(folder: Path | str, csv: Path | str | None = None, name: str |
         raise CohortError(f"{folder} is not a folder.", "Give the folder of the images.")
     if csv is None:
         if not (folder / "participants.tsv").is_file():
-            raise CohortError(
-                f"{folder} is no BIDS dataset (it has no participants.tsv).", "Give a table of people with --csv."
-            )
+            raise CohortError(f"{folder} is no BIDS dataset (it has no participants.tsv).", "Give a table of people with --csv.")
         return _of_bids(folder, name)
     people = read_people(Path(csv))
     images = ImageFolder(folder)
@@ -151,9 +148,7 @@ def _of_bids(folder: Path, name: str | None) -> Proposal:
     if column is None:
         config = StudyConfig().updated(study={"name": name or cohort.name})
         text = f"has no column of diagnoses, only {', '.join(cohort.participants.columns)}"
-        found += (
-            Problem("error", "participants.tsv", text, "Set [study] diagnosis_column and classes in study.toml."),
-        )
+        found += (Problem("error", "participants.tsv", text, "Set [study] diagnosis_column and classes in study.toml."),)
     else:
         config, told = _config(cohort.participants[column], column, name or cohort.name)
         found += tuple(told)
@@ -255,9 +250,7 @@ def _tables(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[Proble
         for person, labels in grouped["diagnosis"]:
             if len(set(labels.dropna())) > 1:
                 text = f"has the diagnoses {' and '.join(sorted(set(labels.dropna())))}; the first is proposed"
-                problems.append(
-                    Problem("error", str(person), text, "A person has one diagnosis; correct the table.", str(person))
-                )
+                problems.append(Problem("error", str(person), text, "A person has one diagnosis; correct the table.", str(person)))
         differing.remove("diagnosis")
     constant = [name for name in known if name not in differing or name == "age"]
     participants = grouped[constant].first().reset_index()

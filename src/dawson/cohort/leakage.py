@@ -61,9 +61,7 @@ def _read(splits: pd.DataFrame) -> tuple[Integers, Integers, Integers, pd.Index,
     bits = splits["role"].map(_BITS)
     if bits.isna().any():
         unknown = sorted({str(role) for role in splits.loc[bits.isna(), "role"]})
-        raise LeakageError(
-            f"The table of splits has the unknown role {', '.join(unknown)}; known are {', '.join(ROLES)}.", _FIX
-        )
+        raise LeakageError(f"The table of splits has the unknown role {', '.join(unknown)}; known are {', '.join(ROLES)}.", _FIX)
     people, names = pd.factorize(splits["participant_id"])
     if (people < 0).any() or "" in names:
         raise LeakageError("The table of splits has a row without participant_id.", _FIX)
@@ -99,9 +97,7 @@ def _linked(
     return leader[people], twins
 
 
-def _check(
-    repeats: Integers, folds: Integers, people: Integers, bits: Integers, names: pd.Index, twins: dict[int, list[str]]
-) -> None:
+def _check(repeats: Integers, folds: Integers, people: Integers, bits: Integers, names: pd.Index, twins: dict[int, list[str]]) -> None:
     """Raise for the first person with two roles, within a fold or between the folds of a repeat."""
     used = bits > 0
     if not used.any():
@@ -116,16 +112,13 @@ def _check(
     if two.any():
         at = starts[np.argmax(two)]
         roles = " and ".join(role for role in ROLES if _BITS[role] & by_fold[np.argmax(two)])
-        raise LeakageError(
-            f"{_who(int(people[at]), names, twins)} in {roles} of repeat {repeats[at]}, fold {folds[at]}.", _FIX
-        )
+        raise LeakageError(f"{_who(int(people[at]), names, twins)} in {roles} of repeat {repeats[at]}, fold {folds[at]}.", _FIX)
     by_repeat, starts = np.bitwise_or.reduceat(bits, np.flatnonzero(new_person)), np.flatnonzero(new_person)
     across = ((by_repeat & _BITS["test"]) != 0) & ((by_repeat & _SEEN_IN_TRAINING) != 0)
     if across.any():
         at = starts[np.argmax(across)]
         raise LeakageError(
-            f"{_who(int(people[at]), names, twins)} tested in one fold of repeat {repeats[at]} "
-            "and trained or validated with in another.",
+            f"{_who(int(people[at]), names, twins)} tested in one fold of repeat {repeats[at]} and trained or validated with in another.",
             _FIX,
         )
 

@@ -50,7 +50,7 @@ class ImageFolder:
     def given(self, cell: str, csv_folder: Path) -> Match:
         """The file that a cell of the table names: a path, or a pattern with * under the folder."""
         if any(sign in cell for sign in "*?["):
-            found = sorted(path for path in self.root.glob(cell.lstrip("/")) if path.is_file())
+            found = sorted(set(self.root.glob(cell.lstrip("/"))).intersection(self.paths))
             if len(found) == 1:
                 return Match(found[0], f"the only file that matches {cell}")
             return Match(None, f"{len(found)} files match {cell}" if found else f"no file matches {cell}")

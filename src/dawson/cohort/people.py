@@ -41,9 +41,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "site": ("site", "center", "centre", "scanner"),
     "days_from_baseline": ("days_from_baseline", "days"),
 }
-_PRIVATE = re.compile(
-    r"(^|_)(first|last|family|given|sur)?_?name$|birth|^dob$|address|phone|mail|^mrn$|insurance|^ssn$"
-)
+_PRIVATE = re.compile(r"(^|_)(first|last|family|given|sur)?_?name$|birth|^dob$|address|phone|mail|^mrn$|insurance|^ssn$")
 _SEXES = {
     "f": "F",
     "female": "F",
@@ -96,7 +94,9 @@ def read_people(csv: Path) -> PeopleTable:
         The file cannot be read, or has no column of identifiers or of diagnoses.
     """
     try:
-        table = pd.read_csv(csv, sep=None, engine="python", dtype=object, encoding="utf-8-sig", skipinitialspace=True)
+        header = csv.read_text(encoding="utf-8-sig").split("\n", 1)[0]
+        separator = max("\t;,", key=header.count)
+        table = pd.read_csv(csv, sep=separator, dtype=object, encoding="utf-8-sig", skipinitialspace=True)
     except FileNotFoundError:
         raise CohortError(f"{csv} does not exist.", "Give the table of people with --csv.") from None
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
@@ -146,9 +146,7 @@ def _clashes(rows: pd.DataFrame, csv: Path) -> list[Problem]:
     for key, same in rows.groupby("label", sort=False)["id"]:
         label, ids = str(key), sorted(set(same))
         if not label:
-            problems.append(
-                Problem("error", csv.name, f"has the id {ids[0]!r} without a letter or digit", "Rename the person.")
-            )
+            problems.append(Problem("error", csv.name, f"has the id {ids[0]!r} without a letter or digit", "Rename the person."))
         elif len(ids) > 1:
             text = f"has the ids {' and '.join(map(repr, ids))}, which both become sub-{label}"
             problems.append(Problem("error", csv.name, text, "Rename one of them.", f"sub-{label}"))

@@ -82,16 +82,12 @@ def _sessions_table(folder: Path, root: Path, problems: list[Problem]) -> pd.Dat
     table = table.drop(columns="participant_id", errors="ignore")
     table["session_id"] = [prefixed(value, "ses-") for value in table["session_id"]]
     if (table["session_id"] == "").any():
-        problems.append(
-            Problem("error", where, "has a line without session_id", "Fill it in or remove the line.", folder.name)
-        )
+        problems.append(Problem("error", where, "has a line without session_id", "Fill it in or remove the line.", folder.name))
         table = table[table["session_id"] != ""]
     twice = table["session_id"].duplicated()
     if twice.any():
         names = ", ".join(sorted(set(table.loc[twice, "session_id"])))
-        problems.append(
-            Problem("error", where, f"lists {names} more than once", "Keep one line a session.", folder.name)
-        )
+        problems.append(Problem("error", where, f"lists {names} more than once", "Keep one line a session.", folder.name))
         table = table[~twice]
     return table
 
@@ -102,33 +98,21 @@ def _days(table: pd.DataFrame, person: str, problems: list[Problem]) -> pd.Serie
     if "days_from_baseline" in table.columns:
         days = pd.to_numeric(table["days_from_baseline"], errors="coerce")
         if (days.isna() & table["days_from_baseline"].notna()).any():
-            problems.append(
-                Problem("error", where, "has a days_from_baseline that is no number", "Write days as a number.", person)
-            )
+            problems.append(Problem("error", where, "has a days_from_baseline that is no number", "Write days as a number.", person))
         return days.astype(float)
     if "acq_time" in table.columns:
-        dates = pd.to_datetime(
-            table["acq_time"].astype(object), errors="coerce", format="ISO8601", utc=True
-        ).dt.normalize()
+        dates = pd.to_datetime(table["acq_time"].astype(object), errors="coerce", format="ISO8601", utc=True).dt.normalize()
         if (dates.isna() & table["acq_time"].notna()).any():
-            problems.append(
-                Problem("error", where, "has an acq_time that is no date", "Write it like 2020-01-31T12:00:00.", person)
-            )
+            problems.append(Problem("error", where, "has an acq_time that is no date", "Write it like 2020-01-31T12:00:00.", person))
         return (dates - dates.iloc[0]).dt.days.astype(float)
     return pd.Series(np.nan, index=table.index, dtype=float)
 
 
 def sessions_together(rows: list[pd.DataFrame]) -> pd.DataFrame:
     first = ["participant_id", "session_id", "days_from_baseline"]
-    filled = [
-        table.dropna(axis="columns", how="all") if len(table.columns) > len(first) else table
-        for table in rows
-        if len(table)
-    ]
+    filled = [table.dropna(axis="columns", how="all") if len(table.columns) > len(first) else table for table in rows if len(table)]
     if not filled:
         return pd.DataFrame({name: pd.Series([], dtype=float if name == first[2] else object) for name in first})
     columns = list(dict.fromkeys(name for table in rows for name in table.columns))
-    together = pd.concat(filled, ignore_index=True).reindex(
-        columns=[*first, *[name for name in columns if name not in first]]
-    )
+    together = pd.concat(filled, ignore_index=True).reindex(columns=[*first, *[name for name in columns if name not in first]])
     return together.astype({"days_from_baseline": float})

@@ -126,18 +126,14 @@ def site_names(images: pd.DataFrame, site_column: str = "site") -> list[str]:
     return names
 
 
-def _held_out_draw(
-    people: People, split: SplitSection, site_column: str
-) -> Iterator[tuple[Roles, int | Sequence[int]]]:
+def _held_out_draw(people: People, split: SplitSection, site_column: str) -> Iterator[tuple[Roles, int | Sequence[int]]]:
     single = people.image_counts == 1
     if "days_from_baseline" in people.images.columns:
         # Somebody whose baseline was excluded has one image too, but it is a follow-up.
         follow_up = people.images["days_from_baseline"].to_numpy(float, na_value=np.nan) > 0
         single &= ~np.isin(np.arange(len(people.ids)), people.codes[follow_up])
     pools = [np.flatnonzero(single & (people.labels == label)) for label in range(len(people.classes))]
-    possible = min(
-        min(len(pool), int((people.labels == label).sum()) - split.folds) for label, pool in enumerate(pools)
-    )
+    possible = min(min(len(pool), int((people.labels == label).sum()) - split.folds) for label, pool in enumerate(pools))
     if possible < split.test_per_class:
         have = ", ".join(
             f"{name} {len(pool)} (of {int((people.labels == label).sum())})"
@@ -146,9 +142,7 @@ def _held_out_draw(
         raise TooFewParticipantsError(
             f"The test set takes {split.test_per_class} people of each class with exactly one scan and leaves at least "
             f"{split.folds} of each for the folds; people with exactly one scan: {have}.",
-            f"Use --test-per-class {possible} or less."
-            if possible >= 1
-            else "Use --scheme nested-k-fold, or fewer --folds.",
+            f"Use --test-per-class {possible} or less." if possible >= 1 else "Use --scheme nested-k-fold, or fewer --folds.",
         )
     for repeat in range(split.repeats):
         draw = np.random.default_rng(split.seed + repeat)
@@ -162,9 +156,7 @@ def _nested(people: People, split: SplitSection, site_column: str) -> Iterator[t
     first = people.first_image()
     everybody = np.arange(len(people.ids))
     for shuffle in range(split.repeats):
-        outer = grouped_folds(
-            people, everybody, split.folds, np.random.default_rng(split.seed + shuffle), "the outer folds"
-        )
+        outer = grouped_folds(people, everybody, split.folds, np.random.default_rng(split.seed + shuffle), "the outer folds")
         for fold in range(split.folds):
             yield _tested(people, outer[people.codes] == fold, first), [split.seed + shuffle, 1, fold]
 
@@ -178,9 +170,7 @@ def _sites(people: People, split: SplitSection, site_column: str) -> Iterator[tu
 
 def _external(people: People, split: SplitSection, site_column: str) -> Iterator[tuple[Roles, int | Sequence[int]]]:
     if not split.external_where.strip():
-        raise ConfigError(
-            "The scheme external needs [split] external_where.", "Say who is tested, for instance \"site == 'B'\"."
-        )
+        raise ConfigError("The scheme external needs [split] external_where.", "Say who is tested, for instance \"site == 'B'\".")
     chosen = where_mask(split.external_where, people.images)
     if not chosen.any():
         raise CohortError(f'No image matches external_where = "{split.external_where}".', "Correct the selection.")
@@ -197,10 +187,7 @@ def _with_folds(people: People, roles: Roles, folds: int, seed: int | Sequence[i
     """Roles in each fold: those who are not tested are divided into training and validation."""
     rest = np.unique(people.codes[roles == _TRAIN])
     part = grouped_folds(people, rest, folds, np.random.default_rng(seed), "the folds")
-    return [
-        np.where((roles == _TRAIN) & (part[people.codes] == fold), _VALIDATION, roles).astype(np.int8)
-        for fold in range(folds)
-    ]
+    return [np.where((roles == _TRAIN) & (part[people.codes] == fold), _VALIDATION, roles).astype(np.int8) for fold in range(folds)]
 
 
 def _table(people: People, rounds: list[tuple[int, list[Roles]]]) -> pd.DataFrame:

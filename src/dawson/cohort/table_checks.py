@@ -50,9 +50,7 @@ def check_labels(cohort: Cohort, study: StudySection) -> list[Problem]:
 
 def check_dictionaries(cohort: Cohort) -> list[Problem]:
     """Every column of both tables against participants.json and sessions.json."""
-    problems = check_table(
-        cohort.participants, cohort.dictionary, table_name="participants.tsv", dictionary_name="participants.json"
-    )
+    problems = check_table(cohort.participants, cohort.dictionary, table_name="participants.tsv", dictionary_name="participants.json")
     try:
         content = read_json(cohort.root / "sessions.json")
     except FileNotFoundError:

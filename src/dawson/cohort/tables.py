@@ -16,18 +16,14 @@ def read_table(path: Path, text: list[str]) -> pd.DataFrame:
     try:
         table = read_tsv(path, text=text)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise CohortError(
-            f"{path} cannot be read as a table: {error}.", "Save it as tab-separated UTF-8 text."
-        ) from None
+        raise CohortError(f"{path} cannot be read as a table: {error}.", "Save it as tab-separated UTF-8 text.") from None
     table.columns = table.columns.str.strip()
     if table.columns.has_duplicates:
         twice = ", ".join(sorted(set(table.columns[table.columns.duplicated()])))
         raise CohortError(f"{path} has a column twice: {twice}.", "Rename or remove one.")
     if "age" in table.columns and "age" not in text:
         # Ages above 89 are published as 90+; one such cell must not turn the ages of everybody into text.
-        coded = (
-            table["age"].astype(object).map(lambda age: age[:-1] if isinstance(age, str) and age.endswith("+") else age)
-        )
+        coded = table["age"].astype(object).map(lambda age: age[:-1] if isinstance(age, str) and age.endswith("+") else age)
         numbers = pd.to_numeric(coded, errors="coerce")
         if not (numbers.isna() & table["age"].notna()).any():
             table["age"] = numbers
@@ -45,6 +41,5 @@ def text_columns(dictionary: dict[str, Any]) -> list[str]:
     return [
         name
         for name, entry in dictionary.items()
-        if isinstance(entry, dict)
-        and ("Levels" in entry or str(entry.get("DataType", "")).lower() in ("string", "text", "categorical"))
+        if isinstance(entry, dict) and ("Levels" in entry or str(entry.get("DataType", "")).lower() in ("string", "text", "categorical"))
     ]

@@ -24,8 +24,9 @@ from dawson.progress import progress
 
 __all__ = ["Problem", "validate_cohort"]
 
-# Brain masks of one head agree after rigid registration to 0.9 and better, those of two heads seldom reach 0.85.
-SAME_HEAD_OVERLAP = 0.85
+# Brain masks of one head overlap (Dice) by more than 0.93 after registration; preprocessing refuses a pair below 0.8.
+SAME_HEAD_OVERLAP = 0.9
+OTHER_HEAD_OVERLAP = 0.8
 
 
 def validate_cohort(cohort: Cohort, config: StudyConfig, voxels: bool = True, jobs: int = 1) -> list[Problem]:
@@ -57,12 +58,9 @@ def validate_cohort(cohort: Cohort, config: StudyConfig, voxels: bool = True, jo
     files = _files(cohort)
     findings = _inspected([file.path for file in files], voxels, jobs)
     for file in files:
-        problems += [
-            Problem("error", file.where, problem, fix, file.participant_id)
-            for problem, fix in findings[file.path].problems
-        ]
+        problems += [Problem("error", file.where, problem, fix, file.participant_id) for problem, fix in findings[file.path].problems]
     problems += _duplicates(files, findings)
-    problems += _different_heads(cohort)
+    problems += _preprocessed(cohort)
     problems += _split(cohort, config)
     return sorted(dict.fromkeys(problems), key=lambda item: (item.severity != "error", item.where, item.problem))
 
@@ -124,35 +122,36 @@ def _duplicates(files: Sequence[_File], findings: dict[Path, FileFindings]) -> l
     return problems
 
 
-def _different_heads(cohort: Cohort) -> list[Problem]:
-    """T1w and FLAIR that did not come to lie on each other, if preprocessing has been there already."""
+def _preprocessed(cohort: Cohort) -> list[Problem]:
+    """What preprocessing found, if it has run: scans that failed, T1w and FLAIR that do not lie on each other."""
     path = cohort.root / "derivatives" / "dawson" / "preprocess.tsv"
     if not path.is_file():
         return []
     try:
-        table = read_tsv(path)
+        table = read_tsv(path, text=["status", "reason"])
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        return [
-            Problem(
-                "warning",
-                str(path.relative_to(cohort.root)),
-                f"cannot be read ({error})",
-                "Run dawson preprocess again.",
-            )
-        ]
-    if not {"participant_id", "flair_t1w_overlap"} <= set(table.columns):
+        where, text = str(path.relative_to(cohort.root)), f"cannot be read ({error})"
+        return [Problem("warning", where, text, "Run dawson preprocess again.")]
+    if "participant_id" not in table.columns:
         return []
-    sessions = table["session_id"] if "session_id" in table.columns else pd.Series("", index=table.index)
+    table = table.reindex(columns=["participant_id", "session_id", "status", "reason", "flair_t1w_overlap"])
+    table = table[table["participant_id"].isin(cohort.participants["participant_id"])]
+    overlaps = as_numbers(table["flair_t1w_overlap"])
     problems = []
-    listed = set(cohort.participants["participant_id"])
-    for person, session, overlap in zip(
-        table["participant_id"], sessions, as_numbers(table["flair_t1w_overlap"]), strict=True
-    ):
-        if person in listed and overlap < SAME_HEAD_OVERLAP:
+    for row, overlap in zip(table.astype(object).fillna("").itertuples(), overlaps, strict=True):
+        person = str(row.participant_id)
+        where, severity, text = str(Path(person, str(row.session_id))), "error", ""
+        fix = "Look at the contact sheet, and correct the file that is wrong."
+        if row.status == "failed":
+            # A pair that overlaps too little fails there, and its reason says so.
+            text = f"could not be preprocessed: {str(row.reason).rstrip('.')}"
+            fix = "Correct the scan, or leave it out."
+        elif overlap < SAME_HEAD_OVERLAP:
             text = f"has a T1w and a FLAIR that overlap by {overlap:.2f} after registration (the same head gives "
             text += f"{SAME_HEAD_OVERLAP} or more): they may be of different heads"
-            fix = "Look at the contact sheet, and correct the file that is wrong."
-            problems.append(Problem("error", str(Path(person, session)), text, fix, person))
+            severity = "error" if overlap < OTHER_HEAD_OVERLAP else "warning"
+        if text:
+            problems.append(Problem("error" if severity == "error" else "warning", where, text, fix, person))
     return problems
 
 

@@ -122,9 +122,7 @@ class _Reader:
                 isinstance(node.op, ast.And),
             )
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
-            if not all(
-                isinstance(side, ast.Compare | ast.BinOp | ast.UnaryOp | ast.BoolOp) for side in (node.left, node.right)
-            ):
+            if not all(isinstance(side, ast.Compare | ast.BinOp | ast.UnaryOp | ast.BoolOp) for side in (node.left, node.right)):
                 raise _wrong(
                     self.expression,
                     "joins comparisons by & or |; write `and` or `or`, or put each comparison in parentheses",
@@ -140,9 +138,7 @@ class _Reader:
         if isinstance(node, ast.Name | ast.Constant):
             value = self._value(node)
             if value.kind != "boolean":
-                raise _wrong(
-                    self.expression, f"uses {value.shown} alone, which is not True or False; compare it with something"
-                )
+                raise _wrong(self.expression, f"uses {value.shown} alone, which is not True or False; compare it with something")
             chosen = np.where(value.missing, False, value.data).astype(bool)
             return _Truth(chosen, ~chosen & ~value.missing)
         raise self._refused(node)
@@ -191,22 +187,12 @@ class _Reader:
             name = self.names.get(node.id, node.id)
             if name not in self.table.columns:
                 known = ", ".join(sorted(map(str, self.table.columns)))
-                raise ConfigError(
-                    f'The selection "{self.expression}" names the unknown column {name}.', f"Known columns: {known}."
-                )
+                raise ConfigError(f'The selection "{self.expression}" names the unknown column {name}.', f"Known columns: {known}.")
             return _column(self.table[name], f"column {name}")
-        if (
-            isinstance(node, ast.UnaryOp)
-            and isinstance(node.op, ast.USub | ast.UAdd)
-            and isinstance(node.operand, ast.Constant)
-        ):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd) and isinstance(node.operand, ast.Constant):
             number = self._value(node.operand)
             if number.kind == "number":
-                return (
-                    number
-                    if isinstance(node.op, ast.UAdd)
-                    else _Values(-number.data, number.missing, "number", "a number")
-                )
+                return number if isinstance(node.op, ast.UAdd) else _Values(-number.data, number.missing, "number", "a number")
         if isinstance(node, ast.Constant):
             value, present = node.value, np.zeros(size, bool)
             if isinstance(value, bool):

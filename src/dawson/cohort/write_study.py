@@ -69,15 +69,11 @@ def write_proposal(proposal: Proposal, out: Path | str, link: Link = "copy") -> 
         write_text(out / STUDY_FILE, proposal.config_text)
         return out
     if out.is_relative_to(proposal.source):
-        raise CohortError(
-            f"{out} lies in {proposal.source}, which is not to be changed.", "Give a folder elsewhere with --out."
-        )
+        raise CohortError(f"{out} lies in {proposal.source}, which is not to be changed.", "Give a folder elsewhere with --out.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CohortError(f"{out} is not empty.", "Give a new folder with --out.")
     if proposal.mapping.empty:
-        raise CohortError(
-            "No image could be assigned to anybody.", "Name the files in columns T1w and FLAIR of the table."
-        )
+        raise CohortError("No image could be assigned to anybody.", "Name the files in columns T1w and FLAIR of the table.")
     out.parent.mkdir(parents=True, exist_ok=True)
     # Written beside and renamed, so that an interrupted copy leaves no half study.
     with tempfile.TemporaryDirectory(prefix=".part-", dir=out.parent) as scratch:
@@ -132,9 +128,7 @@ def _sidecar(source: Path, target: Path) -> None:
 def _tables(proposal: Proposal, root: Path) -> None:
     with_scan = set(proposal.mapping["participant_id"])
     write_dataset_description(root, proposal.name)
-    write_participants(
-        root, proposal.participants[proposal.participants["participant_id"].isin(with_scan)], proposal.dictionary
-    )
+    write_participants(root, proposal.participants[proposal.participants["participant_id"].isin(with_scan)], proposal.dictionary)
     there = set(zip(proposal.mapping["participant_id"], proposal.mapping["session_id"], strict=True))
     for person, sessions in proposal.sessions.groupby("participant_id", sort=False):
         present = [(person, name) in there for name in sessions["session_id"]]

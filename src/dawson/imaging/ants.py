@@ -42,8 +42,17 @@ class Ants:
         """Warp of the fixed space to be applied before the linear transform."""
         with tempfile.TemporaryDirectory(prefix="dawson-") as folder:
             forward = self._run(
-                fixed, moving, linear, threads, Path(folder), type_of_transform="SyNOnly", syn_metric="CC", syn_sampling=2,
-                reg_iterations=(100, 50, 20), flow_sigma=smoothing[0] ** 2, total_sigma=max(0.0, smoothing[1] ** 2 - 0.5),
+                fixed,
+                moving,
+                linear,
+                threads,
+                Path(folder),
+                type_of_transform="SyNOnly",
+                syn_metric="CC",
+                syn_sampling=2,
+                reg_iterations=(100, 50, 20),
+                flow_sigma=smoothing[0] ** 2,
+                total_sigma=max(0.0, smoothing[1] ** 2 - 0.5),
             )
             return Warp.load(forward[0])
 
@@ -58,8 +67,12 @@ class Ants:
         try:
             with silent_library():
                 found = self._ants.registration(
-                    images[0], images[1], initial_transform=str(folder / "start.txt"), outprefix=str(folder / "ants_"),
-                    random_seed=1, **options,
+                    images[0],
+                    images[1],
+                    initial_transform=str(folder / "start.txt"),
+                    outprefix=str(folder / "ants_"),
+                    random_seed=1,
+                    **options,
                 )
         except (RuntimeError, ValueError) as error:
             raise PreprocessingError(f"ANTs failed: {error}") from None

@@ -95,7 +95,7 @@ def _deepbet_model() -> Any:
 
 
 def deepbet(image: Any, threads: int = 1) -> NDArray[np.bool_]:
-    """deepbet (Fisch et al. 2024, doi:10.1016/j.compbiomed.2024.108845): a network for T1w that reads FLAIR as well."""
+    """Deepbet (Fisch et al. 2024, doi:10.1016/j.compbiomed.2024.108845): a network for T1w that reads FLAIR as well."""
     import torch
 
     before = torch.get_num_threads()
@@ -115,8 +115,12 @@ def deepbet(image: Any, threads: int = 1) -> NDArray[np.bool_]:
 def synthstrip(image: Any, threads: int = 1) -> NDArray[np.bool_]:
     """SynthStrip (Hoopes et al. 2022) where FreeSurfer's `mri_synthstrip` is on the path."""
     return _by_command(
-        image, "mri_synthstrip", lambda source, folder: (
-            ["mri_synthstrip", "-i", str(source), "-m", str(folder / "mask.nii.gz"), "-t", str(threads)], folder / "mask.nii.gz"),
+        image,
+        "mri_synthstrip",
+        lambda source, folder: (
+            ["mri_synthstrip", "-i", str(source), "-m", str(folder / "mask.nii.gz"), "-t", str(threads)],
+            folder / "mask.nii.gz",
+        ),
         "Install FreeSurfer 7.4 or later (or the stand-alone SynthStrip) and put mri_synthstrip on the path.",
     )
 
@@ -124,9 +128,21 @@ def synthstrip(image: Any, threads: int = 1) -> NDArray[np.bool_]:
 def hd_bet(image: Any, threads: int = 1) -> NDArray[np.bool_]:
     """HD-BET (Isensee et al. 2019) where its command `hd-bet` is installed."""
     return _by_command(
-        image, "hd-bet", lambda source, folder: (
-            ["hd-bet", "-i", str(source), "-o", str(folder / "brain.nii.gz"), "--save_bet_mask", "--no_bet_image",
-             *([] if _has_gpu() else ["-device", "cpu", "--disable_tta"])], folder / "brain_bet.nii.gz"),
+        image,
+        "hd-bet",
+        lambda source, folder: (
+            [
+                "hd-bet",
+                "-i",
+                str(source),
+                "-o",
+                str(folder / "brain.nii.gz"),
+                "--save_bet_mask",
+                "--no_bet_image",
+                *([] if _has_gpu() else ["-device", "cpu", "--disable_tta"]),
+            ],
+            folder / "brain_bet.nii.gz",
+        ),
         "pip install hd-bet (it fetches its weights on first use).",
     )
 
@@ -138,7 +154,10 @@ def _has_gpu() -> bool:
 
 
 def _by_command(
-    image: Any, program: str, plan: Callable[[Path, Path], tuple[list[str], Path]], hint: str,
+    image: Any,
+    program: str,
+    plan: Callable[[Path, Path], tuple[list[str], Path]],
+    hint: str,
 ) -> NDArray[np.bool_]:
     if shutil.which(program) is None:
         raise MissingDependencyError(f"The program {program} is not installed.", hint)

@@ -96,7 +96,8 @@ def write_itk_affine(path: Path, matrix: NDArray[np.float64]) -> None:
     numbers = " ".join(repr(float(value)) for value in [*lps[:3, :3].ravel(), *lps[:3, 3]])
     path.write_text(
         "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
-        f"Parameters: {numbers}\nFixedParameters: 0 0 0\n", encoding="ascii",
+        f"Parameters: {numbers}\nFixedParameters: 0 0 0\n",
+        encoding="ascii",
     )
 
 

@@ -105,7 +105,12 @@ def register_rigid(fixed: Any, moving: Any, method: str = "greedy", spacing_mm: 
 
 
 def register_to_template(
-    template: Any, mask: Any, moving: Any, method: str = "greedy", spacing_mm: float = 2.0, threads: int = 1,
+    template: Any,
+    mask: Any,
+    moving: Any,
+    method: str = "greedy",
+    spacing_mm: float = 2.0,
+    threads: int = 1,
 ) -> Registered:
     """Affine, then deformable alignment of a brain-extracted scan with a brain-extracted template.
 

@@ -23,7 +23,10 @@ class PointTransform(Protocol):
 
 
 def sample(
-    image: Any, points: NDArray[np.float64], transforms: Sequence[PointTransform] = (), order: int = 1,
+    image: Any,
+    points: NDArray[np.float64],
+    transforms: Sequence[PointTransform] = (),
+    order: int = 1,
 ) -> NDArray[np.float32]:
     """Values of an image at points given in another space.
 
@@ -77,7 +80,11 @@ def grid_points(shape: Sequence[int], affine: NDArray[np.float64], mask: NDArray
 
 
 def resample(
-    image: Any, shape: Sequence[int], affine: NDArray[np.float64], transforms: Sequence[PointTransform] = (), order: int = 1,
+    image: Any,
+    shape: Sequence[int],
+    affine: NDArray[np.float64],
+    transforms: Sequence[PointTransform] = (),
+    order: int = 1,
     mask: NDArray[np.bool_] | None = None,
 ) -> Any:
     """An image on another grid.

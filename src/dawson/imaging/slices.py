@@ -37,8 +37,11 @@ def channel_points(slices_mm: Sequence[float], field_of_view_mm: float, matrix: 
 
 
 def channel_image(
-    image: Any, slices_mm: Sequence[float] = (60.0, 40.0, 20.0, 0.0, -20.0), field_of_view_mm: float = 192.0,
-    matrix: int = 128, order: int = 1,
+    image: Any,
+    slices_mm: Sequence[float] = (60.0, 40.0, 20.0, 0.0, -20.0),
+    field_of_view_mm: float = 192.0,
+    matrix: int = 128,
+    order: int = 1,
 ) -> NDArray[np.float32]:
     """Axial slices of a volume in template space, one channel each.
 

@@ -113,13 +113,13 @@ def jacobian_minimum(transforms: Sequence[PointTransform], mask: Any) -> float:
     """
     inside = np.asarray(mask.dataobj) > 0
     # one voxel of margin for the differences
-    box = tuple(
-        slice(max(0, int(where.min()) - 1), int(where.max()) + 2) for where in (np.nonzero(inside)[axis] for axis in range(3))
-    )
+    box = tuple(slice(max(0, int(where.min()) - 1), int(where.max()) + 2) for where in (np.nonzero(inside)[axis] for axis in range(3)))
     region = inside[box]
     affine = np.asarray(mask.affine, dtype=np.float64)
-    voxels = np.stack(np.meshgrid(*[np.arange(part.start, part.start + size) for part, size in zip(box, region.shape, strict=True)],
-                                  indexing="ij"), axis=-1).reshape(-1, 3)
+    voxels = np.stack(
+        np.meshgrid(*[np.arange(part.start, part.start + size) for part, size in zip(box, region.shape, strict=True)], indexing="ij"),
+        axis=-1,
+    ).reshape(-1, 3)
     points = voxels @ affine[:3, :3].T + affine[:3, 3]
     for transform in transforms:
         points = transform.apply(points)
@@ -131,9 +131,7 @@ def jacobian_minimum(transforms: Sequence[PointTransform], mask: Any) -> float:
     smallest = np.inf
     here = mapped[inner]
     for signs in product((-1, 1), repeat=3):
-        columns = [
-            sign * (np.roll(mapped, -sign, axis=axis)[inner] - here) for axis, sign in enumerate(signs)
-        ]
+        columns = [sign * (np.roll(mapped, -sign, axis=axis)[inner] - here) for axis, sign in enumerate(signs)]
         determinant = np.einsum("ni,ni->n", columns[0], np.cross(columns[1], columns[2]))
         smallest = min(smallest, float(determinant.min()))
     return smallest / float(np.linalg.det(affine[:3, :3]))

@@ -147,21 +147,33 @@ def _geometry_problems(image: Any, shape: tuple[int, ...]) -> list[tuple[str, st
     header = image.header
     coded = not hasattr(header, "get_sform") or header["sform_code"] > 0 or header["qform_code"] > 0
     if not coded:
-        problems.append(("has no orientation (sform and qform codes are 0), so left and right are unknown",
-                         "Convert it again from DICOM, or set the orientation where it is known."))
+        problems.append(
+            (
+                "has no orientation (sform and qform codes are 0), so left and right are unknown",
+                "Convert it again from DICOM, or set the orientation where it is known.",
+            )
+        )
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         problems.append(("has an affine that maps the volume onto nothing (singular)", _AGAIN))
         return problems
     spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     sizes = " x ".join(f"{size:.3g}" for size in spacing)
     if spacing.min() < SPACING_LIMITS_MM[0] or spacing.max() > SPACING_LIMITS_MM[1]:
-        problems.append((f"has voxels of {sizes} mm, outside {SPACING_LIMITS_MM[0]:g} to {SPACING_LIMITS_MM[1]:g} mm",
-                         "Correct the voxel size in its header (units are mm)."))
+        problems.append(
+            (
+                f"has voxels of {sizes} mm, outside {SPACING_LIMITS_MM[0]:g} to {SPACING_LIMITS_MM[1]:g} mm",
+                "Correct the voxel size in its header (units are mm).",
+            )
+        )
     extent = spacing * np.asarray(shape)
     if extent.min() < FIELD_OF_VIEW_LIMITS_MM[0] or extent.max() > FIELD_OF_VIEW_LIMITS_MM[1]:
         extents = " x ".join(f"{size:.0f}" for size in extent)
-        problems.append((f"has a field of view of {extents} mm, outside {FIELD_OF_VIEW_LIMITS_MM[0]:g} to "
-                         f"{FIELD_OF_VIEW_LIMITS_MM[1]:g} mm", "Give a scan of the whole brain, or correct its voxel size."))
+        problems.append(
+            (
+                f"has a field of view of {extents} mm, outside {FIELD_OF_VIEW_LIMITS_MM[0]:g} to {FIELD_OF_VIEW_LIMITS_MM[1]:g} mm",
+                "Give a scan of the whole brain, or correct its voxel size.",
+            )
+        )
     return problems
 
 

@@ -25,7 +25,12 @@ _TEXT = tuple(field.name for field in fields(PreprocessRow) if field.type == "st
 
 
 def preprocess_cohort(
-    scans: Sequence[Scan], root: Path, derivatives: Path, config: PreprocessSection, jobs: int = 1, dask: str | None = None,
+    scans: Sequence[Scan],
+    root: Path,
+    derivatives: Path,
+    config: PreprocessSection,
+    jobs: int = 1,
+    dask: str | None = None,
     force: bool = False,
 ) -> pd.DataFrame:
     """Preprocess scans; what an earlier run finished is only checked.
@@ -71,7 +76,12 @@ def preprocess_cohort(
     threads = 1 if dask is not None else max(1, cores() // jobs)
     rows = {(row.participant_id, row.session_id): row for row in _earlier(derivatives)}
     work = partial(
-        preprocess_scan, derivatives=derivatives, config=config, root=root, threads=threads, force=force,
+        preprocess_scan,
+        derivatives=derivatives,
+        config=config,
+        root=root,
+        threads=threads,
+        force=force,
     )
     with progress("Preprocessing", len(scans)) as advance:
         for row in each(work, list(scans), jobs, dask):
@@ -104,10 +114,15 @@ def describe_derivatives(derivatives: Path) -> None:
     description = derivatives / "dataset_description.json"
     if description.exists():
         return
-    write_json(description, {
-        "Name": "Dawson: brain, template space, channel images", "BIDSVersion": "1.9.0", "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "dawson", "Version": __version__}],
-    })
+    write_json(
+        description,
+        {
+            "Name": "Dawson: brain, template space, channel images",
+            "BIDSVersion": "1.9.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "dawson", "Version": __version__}],
+        },
+    )
 
 
 def _earlier(derivatives: Path) -> list[PreprocessRow]:

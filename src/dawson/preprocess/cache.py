@@ -39,8 +39,13 @@ class Steps:
     _digests: dict[Path, str] = field(default_factory=dict)
 
     def run(
-        self, name: str, outputs: Sequence[Path], sources: Sequence[Path], parameters: Mapping[str, Any],
-        make: Callable[..., Mapping[str, Any] | None], **more: Any,
+        self,
+        name: str,
+        outputs: Sequence[Path],
+        sources: Sequence[Path],
+        parameters: Mapping[str, Any],
+        make: Callable[..., Mapping[str, Any] | None],
+        **more: Any,
     ) -> dict[str, Any]:
         """Do a step, or find it done.
 
@@ -81,8 +86,13 @@ class Steps:
         for path in outputs:
             self._digests.pop(path, None)
         write_sidecar(
-            outputs[0], digests, wanted, OutputSHA256={path.name: self._digest(path) for path in outputs}, Figures=figures,
-            Seconds=round(seconds, 2), **more,
+            outputs[0],
+            digests,
+            wanted,
+            OutputSHA256={path.name: self._digest(path) for path in outputs},
+            Figures=figures,
+            Seconds=round(seconds, 2),
+            **more,
         )
         self.seconds += seconds
         self.redone.append(name)

@@ -45,10 +45,10 @@ def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figur
 
     views = _views()
     # without pyplot: no global state, no window, whatever the user's backend
-    figure = Figure(figsize=(2.0 * len(views), 2.0 * len(images) + 0.95), facecolor="#101418")
+    figure = Figure(figsize=(2.0 * len(views), 2.0 * len(images) + 1.1), facecolor="#101418")
     canvas = FigureCanvasAgg(figure)
     height = figure.get_figheight()
-    top, bottom = 1.0 - 0.62 / height, 0.28 / height
+    top, bottom = 1.0 - 0.8 / height, 0.28 / height
     grid = figure.add_gridspec(len(images), len(views), left=0.03, right=0.998, top=top, bottom=bottom, wspace=0.02, hspace=0.02)
     outlines = {name: [_plane(volume, points) for _, points in views] for name, volume in _regions().items()}
     for line, (contrast, source) in enumerate(images.items()):
@@ -61,26 +61,46 @@ def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figur
             _draw_outlines(axes, {region: planes[place] for region, planes in outlines.items()})
             axes.set_axis_off()
             if line == 0:
-                axes.text(0.5, 0.985, name, transform=axes.transAxes, color="#c8d0d8", fontsize=7.5, ha="center", va="top")
+                axes.set_title(name, color="#c8d0d8", fontsize=8, pad=3)
             if place == 0:
-                axes.text(-0.03, 0.5, contrast, transform=axes.transAxes, color="white", fontsize=10, rotation=90, ha="right", va="center")
+                axes.text(
+                    -0.03,
+                    0.5,
+                    contrast,
+                    transform=axes.transAxes,
+                    color="white",
+                    fontsize=10,
+                    rotation=90,
+                    ha="right",
+                    va="center",
+                )
                 axes.text(0.02, 0.5, "R", transform=axes.transAxes, color="#c8d0d8", fontsize=7.5, va="center")
     figure.text(0.012, 1.0 - 0.23 / height, title, color="white", fontsize=13, fontweight="bold", va="center")
     figure.text(0.012, 1.0 - 0.49 / height, _caption(figures), color="#c8d0d8", fontsize=9, va="center")
     keys = [Line2D([], [], color=colour, linewidth=2, label=f"template {region}") for region, colour, _ in _OUTLINES]
     figure.legend(
-        handles=keys, loc="lower right", ncols=3, frameon=False, fontsize=8, labelcolor="#c8d0d8", bbox_to_anchor=(0.998, 0.0),
+        handles=keys,
+        loc="lower right",
+        ncols=3,
+        frameon=False,
+        fontsize=8,
+        labelcolor="#c8d0d8",
+        bbox_to_anchor=(0.998, 0.0),
         borderpad=0.1,
     )
-    figure.text(0.012, 0.14 / height, "MNI152 2009a; patient's right on the left. Research use only.", color="#8b96a1", fontsize=8, va="center")
+    note = "MNI152 2009a; patient's right on the left. Research use only."
+    figure.text(0.012, 0.14 / height, note, color="#8b96a1", fontsize=8, va="center")
     canvas.print_png(path, metadata={"Software": "dawson", "Title": title})
 
 
 def _caption(figures: Mapping[str, Any]) -> str:
     names = {
-        "wm_dice": "white-matter Dice", "template_correlation": "correlation with template",
-        "template_mutual_information": "mutual information", "template_brain_dice": "brain Dice",
-        "flair_t1w_overlap": "T1w-FLAIR overlap", "min_jacobian": "smallest Jacobian",
+        "wm_dice": "white-matter Dice",
+        "template_correlation": "correlation with template",
+        "template_mutual_information": "mutual information",
+        "template_brain_dice": "brain Dice",
+        "flair_t1w_overlap": "T1w-FLAIR overlap",
+        "min_jacobian": "smallest Jacobian",
     }
     shown = [f"{label} {figures[name]:.3f}" for name, label in names.items() if name in figures and np.isfinite(figures[name])]
     if figures.get("warp_attempts", 1) > 1:

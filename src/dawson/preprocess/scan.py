@@ -76,7 +76,13 @@ class PreprocessRow:
 
 
 def preprocess_scan(
-    scan: Scan, derivatives: Path, config: PreprocessSection, root: Path, *, threads: int | None = None, force: bool = False,
+    scan: Scan,
+    derivatives: Path,
+    config: PreprocessSection,
+    root: Path,
+    *,
+    threads: int | None = None,
+    force: bool = False,
 ) -> PreprocessRow:
     """Bring one scan to template space and make its channel image; what is done already is not done again.
 
@@ -157,5 +163,9 @@ def _failed(scan: Scan, derivatives: Path, reason: str, steps: Steps) -> Preproc
         path.unlink(missing_ok=True)
         sidecar_path(path).unlink(missing_ok=True)
     return PreprocessRow(
-        scan.participant_id, scan.session_id, "failed", reason=" ".join(reason.split()), seconds=round(steps.seconds, 1),
+        scan.participant_id,
+        scan.session_id,
+        "failed",
+        reason=" ".join(reason.split()),
+        seconds=round(steps.seconds, 1),
     )

@@ -46,9 +46,7 @@ def from_template_space(scan: Scan, derivatives: Path, config: PreprocessSection
     return {"source": "template-space", "measured_on": "FLAIR", "flair_voxel_mm": figures.pop("voxel_mm"), **figures}
 
 
-def from_native_space(
-    scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, threads: int
-) -> dict[str, Any]:
+def from_native_space(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, threads: int) -> dict[str, Any]:
     """All steps for raw images: T1w and FLAIR, or FLAIR alone, which then is registered itself."""
     assert scan.flair is not None
     raw = {"FLAIR": scan.flair} if scan.t1w is None else {"T1w": scan.t1w, "FLAIR": scan.flair}
@@ -65,7 +63,8 @@ def from_native_space(
         if row["flair_t1w_overlap"] < SAME_HEAD_DICE:
             raise PreprocessingError(
                 f"T1w and FLAIR look like different heads: their brains overlap by {row['flair_t1w_overlap']:.2f} only "
-                f"(same heads by more than {SAME_HEAD_DICE}).", "Check that both images are of this person and session.",
+                f"(same heads by more than {SAME_HEAD_DICE}).",
+                "Check that both images are of this person and session.",
             )
         chains["FLAIR"] = [scan.derivative(derivatives, names.rigid())]
     row |= _to_template(scan, derivatives, config, steps, registered, threads)
@@ -130,9 +129,7 @@ def _rigid(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Step
     return steps.run("rigid registration", [output], paths, parameters, make)
 
 
-def _to_template(
-    scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, contrast: str, threads: int
-) -> dict[str, Any]:
+def _to_template(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, contrast: str, threads: int) -> dict[str, Any]:
     image_path = scan.derivative(derivatives, names.unbiased(contrast))
     mask_path = scan.derivative(derivatives, names.brain_mask(contrast))
     spacing = config.registration_mm
@@ -149,7 +146,9 @@ def _to_template(
         return {"min_jacobian": round(found.min_jacobian, 4), "warp_attempts": found.attempts}
 
     parameters = {
-        "method": config.registration, "spacing_mm": spacing, "kind": "affine and deformable",
+        "method": config.registration,
+        "spacing_mm": spacing,
+        "kind": "affine and deformable",
         "template": TEMPLATE_SPACE if contrast == "T1w" else f"FLAIR contrast made from the tissue maps of {TEMPLATE_SPACE}",
     }
     outputs = [scan.derivative(derivatives, name) for name in names.to_template(contrast)]
@@ -200,9 +199,7 @@ def _fit(image: Any, mask: Any, transforms: list[Any], contrast: str, spacing: f
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def _channels(
-    scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, flair: Path, mask: Path | None
-) -> dict[str, Any]:
+def _channels(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, flair: Path, mask: Path | None) -> dict[str, Any]:
     """Normalise inside the brain and cut the slices; without a mask the brain is where the image is not 0."""
 
     def make(output: Path) -> dict[str, Any]:
@@ -218,8 +215,12 @@ def _channels(
         return {"voxel_mm": "x".join(f"{size:.3g}" for size in np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0)))}
 
     parameters = {
-        "slices_mm": list(config.slices_mm), "field_of_view_mm": config.field_of_view_mm, "matrix": config.matrix,
-        "centre_mm": list(CENTRE_MM), "normalisation": "z-score inside the brain", "clip_percentiles": list(CLIP_PERCENTILES),
+        "slices_mm": list(config.slices_mm),
+        "field_of_view_mm": config.field_of_view_mm,
+        "matrix": config.matrix,
+        "centre_mm": list(CENTRE_MM),
+        "normalisation": "z-score inside the brain",
+        "clip_percentiles": list(CLIP_PERCENTILES),
         "axes": "slice, row (anterior first), column (patient's right first)",
     }
     output = scan.derivative(derivatives, names.CHANNELS)

@@ -22,23 +22,29 @@ class Banner:
 
 
 RESEARCH = Banner(
-    "research", "Research use only.", "Not a medical device; not for diagnosis, treatment or any decision about a patient."
+    "research",
+    "Research use only.",
+    "Not a medical device; not for diagnosis, treatment or any decision about a patient.",
 )
 SIMULATED = Banner(
-    "simulated", "Simulated data.",
+    "simulated",
+    "Simulated data.",
     "Every patient, scan and result on this page was made by a computer program. Nothing here says anything about real people.",
 )
 CONSENT = Banner(
-    "consent", "Consent not managed.",
+    "consent",
+    "Consent not managed.",
     "Dawson did not check whether these people agreed to this use of their data; whoever ran the study answers for it.",
 )
 SHARED = Banner(
-    "share", "Version for sharing.",
+    "share",
+    "Version for sharing.",
     "Individuals are left out: no images, no identifiers, no rows about one person; counts from 1 to 4 are hidden in the tables of people.",
 )
 LEARNT_FROM_SIMULATED = Banner(
-    "danger", "This model learnt from simulated patients.",
-    "It has never seen a real person with either disease. Its probability means nothing for a real patient.",
+    "danger",
+    "This model learnt from simulated patients.",
+    "It has never seen the scan of a real person. Its probability means nothing for a real patient.",
 )
 
 

@@ -36,19 +36,37 @@ def roc_figure(metrics: Mapping[str, Any], note: str = "") -> Markup | None:
         axes = figure.add_subplot()
         if roc.get("low") and roc.get("high"):
             axes.fill_between(
-                fpr, np.asarray(roc["low"], float), np.asarray(roc["high"], float), color=HEADLINE_COLOUR, alpha=0.16, linewidth=0,
-                label=f"{level} band, bootstrap over patients", step=None,
+                fpr,
+                np.asarray(roc["low"], float),
+                np.asarray(roc["high"], float),
+                color=HEADLINE_COLOUR,
+                alpha=0.16,
+                linewidth=0,
+                label=f"{level} band, bootstrap over patients",
+                step=None,
             )
-        axes.plot(fpr, tpr, color=HEADLINE_COLOUR, label=f"Patients (AUC {plain('auc', _headline(metrics, 'auc'))})", solid_joinstyle="round")
+        axes.plot(
+            fpr,
+            tpr,
+            color=HEADLINE_COLOUR,
+            label=f"Patients (AUC {plain('auc', _headline(metrics, 'auc'))})",
+            solid_joinstyle="round",
+        )
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="Chance")
         sensitivity, specificity = _headline(metrics, "sensitivity"), _headline(metrics, "specificity")
-        if is_number(sensitivity) and is_number(specificity):
+        if len(metrics["classes"]) == 2 and is_number(sensitivity) and is_number(specificity):
             axes.plot(1 - specificity, sensitivity, "o", color=INK, markersize=6, zorder=5, label="Operating point")
         published = metrics.get("published") or {}
         points = [published.get(name, {}).get("estimate") for name in ("sensitivity", "specificity")]
         if all(is_number(point) for point in points):
             axes.plot(1 - points[1], points[0], "D", color=PALETTE[1], markersize=6, zorder=5, label="Published (Seok 2023)")
-        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel="1 − specificity", ylabel=f"Sensitivity for {metrics['positive']}", aspect="equal")
+        axes.set(
+            xlim=(-0.01, 1.01),
+            ylim=(-0.01, 1.01),
+            xlabel="1 − specificity",
+            ylabel=f"Sensitivity for {metrics['positive']}",
+            aspect="equal",
+        )
         axes.grid(color=RULE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.legend(loc="lower right")
@@ -92,11 +110,25 @@ def repeats_figure(metrics: Mapping[str, Any], name: str, note: str = "") -> Mar
             axes.axvline(scale * published, color=PUBLISHED_COLOUR, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
         if values.size:
             heights = _spread(values)
-            axes.plot(scale * values, -0.36 * heights, "o", color=REPEATS_COLOUR, markersize=3.2, alpha=0.45, markeredgewidth=0)
+            axes.plot(
+                scale * values,
+                -0.36 * heights,
+                "o",
+                color=REPEATS_COLOUR,
+                markersize=3.2,
+                alpha=0.45,
+                markeredgewidth=0,
+            )
         for row, (_, entry, colour, marker) in enumerate(shown, start=1):
             middle = scale * entry["estimate"]
             if is_number(entry.get("low")) and is_number(entry.get("high")):
-                axes.plot([scale * entry["low"], scale * entry["high"]], [row, row], color=colour, linewidth=2.4, solid_capstyle="butt")
+                axes.plot(
+                    [scale * entry["low"], scale * entry["high"]],
+                    [row, row],
+                    color=colour,
+                    linewidth=2.4,
+                    solid_capstyle="butt",
+                )
             axes.plot(middle, row, marker, color=colour, markersize=5.5)
         axes.set_yticks(range(len(rows)), rows)
         axes.set_ylim(len(rows) - 0.45, -0.6)
@@ -131,11 +163,23 @@ def patients_figure(patients: pd.DataFrame, classes: Sequence[str], positive: st
         for row, name in enumerate(classes):
             values = patients.loc[patients["label"] == name, "probability"].to_numpy(float)
             if values.size:
-                axes.plot(values, row + 0.3 * _spread(values), "o", color=colours[name], markersize=4.5, alpha=0.7, markeredgewidth=0)
+                axes.plot(
+                    values,
+                    row + 0.3 * _spread(values),
+                    "o",
+                    color=colours[name],
+                    markersize=4.5,
+                    alpha=0.7,
+                    markeredgewidth=0,
+                )
                 axes.plot([np.median(values)] * 2, [row - 0.38, row + 0.38], color=INK, linewidth=1.4)
         axes.axvline(1 / len(classes), color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         axes.set_yticks(range(len(classes)), [f"{name} (n = {int((patients['label'] == name).sum())})" for name in classes])
-        axes.set(xlim=(-0.02, 1.02), ylim=(len(classes) - 0.45, -0.55), xlabel=f"Mean out-of-sample probability of {positive}")
+        axes.set(
+            xlim=(-0.02, 1.02),
+            ylim=(len(classes) - 0.45, -0.55),
+            xlabel=f"Mean out-of-sample probability of {positive}",
+        )
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=RULE, linewidth=0.6)
@@ -150,7 +194,11 @@ def training_figures(runs: Sequence[Mapping[str, Any]], note: str = "", most_lin
     if not histories:
         return []
     panels = [
-        ("loss", "Cross-entropy", (("train_loss", "Training", PALETTE[0]), ("validation_loss", "Validation", PALETTE[1]))),
+        (
+            "loss",
+            "Cross-entropy",
+            (("train_loss", "Training", PALETTE[0]), ("validation_loss", "Validation", PALETTE[1])),
+        ),
         ("auc", "AUC", (("validation_auc", "Validation", PALETTE[1]),)),
     ]
     drawn = []

@@ -38,7 +38,12 @@ class Flow:
 
 
 def count_flow(
-    on_disk: tuple[int, int], exclusions: pd.DataFrame, splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str], scheme: str
+    on_disk: tuple[int, int],
+    exclusions: pd.DataFrame,
+    splits: pd.DataFrame,
+    labels: Mapping[str, str],
+    classes: Sequence[str],
+    scheme: str,
 ) -> Flow:
     """Count who went where.
 
@@ -100,7 +105,8 @@ def flow_steps(flow: Flow, share: bool = False) -> list[Step]:
     leaves = [*flow.excluded.items(), *([("for other reasons", flow.not_selected)] if flow.not_selected else [])]
     secret = share and any(is_small(count) for _, count in leaves)
     on_disk = (
-        "count not shown: it would give a small one away" if secret
+        "count not shown: it would give a small one away"
+        if secret
         else f"{counted(flow.on_disk[0], 'participant')}, {counted(flow.on_disk[1], 'scan')}"
     )
     lines = [f"{STAGES.get(stage, stage)}: {counted(hidden_count(count) if share else count, 'scan')}" for stage, count in leaves]
@@ -108,8 +114,11 @@ def flow_steps(flow: Flow, share: bool = False) -> list[Step]:
         Step("In the dataset", [on_disk], lines or ["nothing left out"]),
         Step(
             "Analysed",
-            [f"{counted(flow.analysed[0], 'participant')}, {counted(flow.analysed[1], 'scan')}"]
-            + [f"{name}: {_shown(people, share)} with {counted(_shown(scans, share), 'scan')}" for name, (people, scans, _, _) in flow.by_class.items()],
+            [f"{counted(_shown(flow.analysed[0], share), 'participant')}, {counted(_shown(flow.analysed[1], share), 'scan')}"]
+            + [
+                f"{name}: {_shown(people, share)} with {counted(_shown(scans, share), 'scan')}"
+                for name, (people, scans, _, _) in flow.by_class.items()
+            ],
         ),
     ]
     followed, tested = [], []
@@ -137,9 +146,11 @@ def draw_flow(steps: Sequence[Step], simulated: bool) -> Markup:
     total = sum(heights) + sum(gaps[:-1]) + 4
     parts = [open_svg(side_left + side_width + 4, total, "Flow of patients: " + "; ".join(step.title for step in steps), "flow")]
     parts.append(
-        f'<defs><marker id="flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        f'orient="auto">'
         f'<path d="M0 0L8 4L0 8z" fill="{MUTED}"/></marker></defs>'
     )
+    arrow = f'stroke="{MUTED}" fill="none" marker-end="url(#flow-arrow)"'
     y = 2.0
     for index, (step, height) in enumerate(zip(steps, heights, strict=True)):
         parts.append(_box(2, y, box_width, height, step.title, step.lines, PALE))
@@ -147,12 +158,10 @@ def draw_flow(steps: Sequence[Step], simulated: bool) -> Markup:
         if index + 1 == len(steps):
             break
         middle = 2 + box_width / 2
-        parts.append(f'<path d="M{middle} {y:.1f}V{y + gaps[index]:.1f}" stroke="{MUTED}" fill="none" marker-end="url(#flow-arrow)"/>')
+        parts.append(f'<path d="M{middle} {y:.1f}V{y + gaps[index]:.1f}" {arrow}/>')
         if step.leaves:
             tall = gaps[index] - 12
-            parts.append(
-                f'<path d="M{middle} {y + gaps[index] / 2:.1f}H{side_left}" stroke="{MUTED}" fill="none" marker-end="url(#flow-arrow)"/>'
-            )
+            parts.append(f'<path d="M{middle} {y + gaps[index] / 2:.1f}H{side_left}" {arrow}/>')
             parts.append(_box(side_left, y + 6, side_width, tall, "Left out", step.leaves, "#fff"))
         y += gaps[index]
     if simulated:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 FIGURES = ("accuracy", "sensitivity", "specificity", "ppv", "npv", "auc")
 NAMES = {
@@ -18,7 +18,7 @@ NAMES = {
 UNDEFINED = "–"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a finite number (metrics.json holds null where a figure is undefined)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -83,6 +83,23 @@ def between(figure: str, entry: Mapping[str, Any] | None) -> str:
     if ends := limits(figure, entry):
         return f"({ends})"
     return f"± {plain(figure, entry['sd'])}" if entry and is_number(entry.get("sd")) and is_number(entry.get("estimate")) else ""
+
+
+def interval_methods(metrics: Mapping[str, Any]) -> str:
+    """How the headline intervals were made, figure by figure, as metrics.json says.
+
+    Examples
+    --------
+    >>> entry = {"estimate": 0.8, "method": "bootstrap"}
+    >>> interval_methods({"headline": {"ppv": entry, "npv": entry, "auc": {"estimate": 0.9, "method": "DeLong"}}})
+    'PPV and NPV: bootstrap; AUC: DeLong'
+    """
+    by_method: dict[str, list[str]] = {}
+    for figure in FIGURES:
+        if method := (metrics["headline"].get(figure) or {}).get("method"):
+            name = NAMES[figure]
+            by_method.setdefault(str(method), []).append(name if name.isupper() else name.lower())
+    return "; ".join(f"{listed(names)}: {method}" for method, names in by_method.items())
 
 
 def percent(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Cases to look at: example channel images, and correct and wrong calls of each class with what the network looked at."""
+"""Cases to look at: example channel images, and right and wrong calls of each class with what the network looked at."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def _case(arrays: Arrays, index: int, classes: Sequence[str], called: int, slice
         person=person(arrays, index),
         flair=flair_strip(image),
         gradcam=gradcam_strip(image, _array(arrays, "gradcam", index)[called], cells),
-        attribution=attribution_strip(image, toward(_array(arrays, "attribution", index), called)) if "attribution" in arrays else Markup(""),
+        attribution=attribution_strip(image, toward(_array(arrays, "attribution", index), called))
+        if "attribution" in arrays
+        else Markup(""),
         bars=slice_bars(_array(arrays, "occlusion", index)[called].tolist(), slices_mm),
     )
 
@@ -140,7 +142,9 @@ def toward(attribution: NDArray[Any], called: int) -> NDArray[Any]:
     return attribution[called] if attribution.ndim == 4 else attribution
 
 
-def contributions(arrays: Arrays, classes: Sequence[str], slices_mm: Sequence[float], colours: Mapping[str, str], fewest: int = 1) -> list[Contribution]:
+def contributions(
+    arrays: Arrays, classes: Sequence[str], slices_mm: Sequence[float], colours: Mapping[str, str], fewest: int = 1
+) -> list[Contribution]:
     """For each class, the mean contribution of the slices and the mean Grad-CAM map of its scans, toward that class.
 
     Parameters
@@ -164,7 +168,8 @@ def contributions(arrays: Arrays, classes: Sequence[str], slices_mm: Sequence[fl
         error = drops.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(drops.shape[1])
         found.append(
             Contribution(
-                name, count,
+                name,
+                count,
                 slice_bars(drops.mean(axis=0).tolist(), slices_mm, error.tolist(), colours[name]),
                 cell_map((grids / np.where(tops > 0, tops, 1)).mean(axis=0)),
             )

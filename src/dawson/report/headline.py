@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dawson.report.formatting import is_number, limits, listed, percent, plain, with_unit
+from dawson.report.formatting import interval_methods, is_number, limits, listed, percent, plain, with_unit
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,10 @@ def _against_chance(auc: Mapping[str, Any], level: str) -> tuple[str, str]:
     if low > 0.5:
         return f"This is better than chance: the {level} interval of the AUC lies above 0.5.", "good"
     if high < 0.5:
-        return f"This is worse than chance: the {level} interval of the AUC lies below 0.5. Look for swapped labels.", "bad"
+        return (
+            f"This is worse than chance: the {level} interval of the AUC lies below 0.5. Look for swapped labels.",
+            "bad",
+        )
     return f"Chance is not ruled out: the {level} interval of the AUC contains 0.5.", "open"
 
 
@@ -73,7 +76,8 @@ def _against_published(metrics: Mapping[str, Any], auc: Mapping[str, Any], simul
         return ""
     if simulated:
         return (
-            f"The published study (Seok et al. 2023) reports {plain('auc', published)}; these patients are simulated, so the two "
+            f"The published study (Seok et al. 2023) reports {plain('auc', published)}; these patients are "
+            "simulated, so the two "
             "figures cannot be compared."
         )
     low, high = auc.get("low"), auc.get("high")
@@ -89,43 +93,79 @@ def interval_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     level = percent(metrics["confidence"])
     people = sum(metrics["n_test_participants"].values())
     often = f", each in {draws['median']:g} test sets (median)" if is_number(draws.get("median")) else ""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
-            "key": "headline", "name": "This study, over patients", "short": "headline", "figures": metrics["headline"],
-            "why": f"Each of the {people} distinct test patients counts once, with the mean of their out-of-sample probabilities{often}; "
-            "the interval comes from resampling patients (DeLong's method for the AUC). It answers: what would other patients of "
-            "this kind give? Ratios of sums.",
+            "key": "headline",
+            "name": "This study, over patients",
+            "short": "headline",
+            "figures": metrics["headline"],
+            "why": f"Each of the {people} distinct test patients counts once, with the mean of their "
+            f"out-of-sample probabilities{often}; "
+            "the interval is over those patients, however often they were drawn. It judges the mean of all models on "
+            f"patients of this kind. Ratios of sums. {interval_methods(metrics)}.",
         },
         {
-            "key": "over_repeats", "name": "This study, over repeats", "short": "as the paper did", "figures": metrics["over_repeats"],
-            "why": f"Mean over the {repeats} test sets and a t interval of that mean, as Seok et al. 2023 give it. The test sets share "
-            "their patients, so they are not independent; the interval shrinks with every further repeat though no patient is added, "
+            "key": "one_model",
+            "name": "This study, one model",
+            "short": "of one repeat",
+            "figures": metrics.get("one_model"),
+            "why": "What the fold models of a single repeat do together: each patient counts once, with how "
+            "often they were called right "
+            "(or ranked right) over the repeats; resampling of patients. The headline averages over repeats, "
+            "which one model cannot.",
+        },
+        {
+            "key": "over_repeats",
+            "name": "This study, over repeats",
+            "short": "as the paper did",
+            "figures": metrics["over_repeats"],
+            "why": f"Mean over the {repeats} test sets and a t interval of that mean, as Seok et al. 2023 give "
+            "it. The test sets share "
+            "their patients, so they are not independent; the interval shrinks with every further repeat though "
+            "no patient is added, "
             "and is far too narrow. Means of ratios.",
         },
         {
-            "key": "nadeau_bengio", "name": "This study, Nadeau–Bengio", "short": "corrected", "figures": metrics["nadeau_bengio"],
-            "why": "The same mean, its standard error enlarged to sd · √(1/J + n_test/n_train) for the overlap of the repeats (Nadeau and "
+            "key": "nadeau_bengio",
+            "name": "This study, Nadeau–Bengio",
+            "short": "corrected",
+            "figures": metrics["nadeau_bengio"],
+            "why": "The same mean, its standard error enlarged to sd · √(1/J + n_test/n_train) for the overlap "
+            "of the repeats (Nadeau and "
             "Bengio 2003). Better, yet under repeated draws from one small pool still too narrow.",
         },
     ]
     if metrics.get("single_fold"):
-        rows.append({
-            "key": "single_fold", "name": "Single fold models", "short": "mean ± sd", "figures": metrics["single_fold"],
-            "why": "Each network alone, before the fold models are averaged: mean and standard deviation over all of them.",
-        })
+        rows.append(
+            {
+                "key": "single_fold",
+                "name": "Single fold models",
+                "short": "mean ± sd",
+                "figures": metrics["single_fold"],
+                "why": "Each network alone, before the fold models are averaged: mean and standard deviation over all of them.",
+            }
+        )
     if published := metrics.get("published"):
-        rows.append({
-            "key": "published", "name": "Published", "short": "Seok et al. 2023", "figures": published,
-            "why": f"{published.get('citation', 'Seok et al. 2023')}, Table 2: other patients, mean and {level} interval over 100 repeats, "
-            "so to be read beside the row \u201cover repeats\u201d.",
-        })
+        rows.append(
+            {
+                "key": "published",
+                "name": "Published",
+                "short": "Seok et al. 2023",
+                "figures": published,
+                "why": f"{published.get('citation', 'Seok et al. 2023')} Other patients; mean and "
+                f"{level} interval over 100 repeats, "
+                "so to be read beside the row \u201cover repeats\u201d.",
+            }
+        )
     return [row for row in rows if row["figures"]]
 
 
 def why_headline_differs() -> str:
     """The one sentence that must stand under Table 2."""
     return (
-        "The headline interval is wider than the paper\u2019s kind because repeats that share their test patients are not new evidence: "
-        "only more patients are. Intervals over repeats measure the luck of the draw and of training, not how sure we may be "
+        "The headline interval is not of the paper\u2019s kind, since repeats that share their test "
+        "patients are not new evidence: "
+        "only more patients are. Intervals over repeats measure the luck of the draw and of training, not how "
+        "sure we may be "
         "about the next patient."
     )

@@ -135,13 +135,15 @@ def slice_bars(
     for index, (value, whisker) in enumerate(zip(values, spread, strict=True)):
         length = abs(value) * scale
         parts.append(
-            f'<rect x="{100 * index + 31}" y="{zero - length if value > 0 else zero:.1f}" width="38" height="{max(length, 0.5):.1f}" '
+            f'<rect x="{100 * index + 31}" y="{zero - length if value > 0 else zero:.1f}" width="38" '
+            f'height="{max(length, 0.5):.1f}" '
             f'fill="{colour if value > 0 else MUTED}"/>'
         )
         if whisker:
             ends = [zero - (value + sign * whisker) * scale for sign in (-1, 1)]
             parts.append(
-                f'<path d="M{100 * index + 50} {ends[0]:.1f}V{ends[1]:.1f}" stroke="{INK}" stroke-width="1.5" vector-effect="non-scaling-stroke"/>'
+                f'<path d="M{100 * index + 50} {ends[0]:.1f}V{ends[1]:.1f}" stroke="{INK}" stroke-width="1.5" '
+                'vector-effect="non-scaling-stroke"/>'
             )
     parts.append(f'<path d="M0 {zero:.1f}H{width:g}" stroke="{MUTED}" vector-effect="non-scaling-stroke"/></svg>')
     texts = "".join(

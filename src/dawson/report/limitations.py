@@ -29,14 +29,18 @@ def limitations(experiment: Experiment, participants: pd.DataFrame, simulated: b
     if sites <= 1:
         found.append("All patients come from one site, or no site is recorded: nothing is known about other scanners and hospitals.")
     elif config.split.scheme not in ("leave-one-site-out", "external"):
-        found.append(f"Patients of all {sites} sites are in training and in testing; a new site may do worse (scheme leave-one-site-out tests this).")
+        found.append(
+            f"Patients of all {sites} sites are in training and in testing; a new site may do worse (scheme leave-one-site-out tests this)."
+        )
     found += [
         f"The model knows only {listed(experiment.classes)}. Shown anything else, including a healthy brain, it still answers one of them.",
         "The intervals are about patients, with the way of training fixed; another network or other settings may do better or worse.",
         "Predictive values hold at one prevalence only.",
-        "Whether a scan was taken in relapse or remission, under which treatment, and after how many years of disease is not controlled for.",
+        "Whether a scan was taken in relapse or remission, under which treatment, and after how many years of "
+        "disease is not controlled for.",
         "Probabilities are means of network outputs and were not calibrated.",
-        "Explanations show what the network reacts to, not why a disease looks so. Every saliency method tested by Arun et al. 2021 "
+        "Explanations show what the network reacts to, not why a disease looks so. Every saliency method tested "
+        "by Arun et al. 2021 "
         "failed at least one test of trust.",
     ]
     return found

@@ -8,14 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 from dawson import __version__
 from dawson.report.experiment import Experiment
-from dawson.report.formatting import counted, is_number, listed, percent
+from dawson.report.formatting import counted, interval_methods, is_number, listed, percent
 from dawson.report.sharing import hidden_count, is_small
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_NAMED = ("python", "torch", "monai", "numpy", "scipy", "pandas", "scikit-learn", "nibabel", "nilearn", "deepbet", "simpleitk", "picsl-greedy")
-_WHO = {"deepbet": "deepbet", "greedy": "greedy (picsl-greedy)", "ants": "ANTs", "hd-bet": "HD-BET", "synthstrip": "SynthStrip"}
+_NAMED = (
+    "python",
+    "torch",
+    "monai",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "nibabel",
+    "nilearn",
+    "deepbet",
+    "simpleitk",
+    "picsl-greedy",
+)
+_WHO = {
+    "deepbet": "deepbet",
+    "greedy": "greedy (picsl-greedy)",
+    "ants": "ANTs",
+    "hd-bet": "HD-BET",
+    "synthstrip": "SynthStrip",
+}
 
 
 @dataclass(frozen=True)
@@ -72,14 +91,17 @@ def _participants(experiment: Experiment, simulated: bool, share: bool) -> str:
     for name in experiment.classes:
         part = named[named["label"] == name]
         people, scans = part["participant_id"].nunique(), len(part)
-        groups.append(f"{hidden_count(people) if share else people} with {name} ({counted(hidden_count(scans) if share else scans, 'scan')})")
+        groups.append(
+            f"{hidden_count(people) if share else people} with {name} ({counted(hidden_count(scans) if share else scans, 'scan')})"
+        )
     text = f"{'Simulated patients' if simulated else 'Patients'} were grouped by the column {config.diagnosis_column}: {listed(groups)}. "
     if config.where:
         text += "A selection by the study file was applied. " if share else f"Only rows with {config.where} were used. "
     count = len(experiment.exclusions)
     if count:
         shown = hidden_count(count) if share and is_small(count) else count
-        text += f"{str(shown).capitalize()} {'scan was' if count == 1 and not share else 'scans were'} excluded, each with a recorded reason."
+        verb = "scan was" if count == 1 and not share else "scans were"
+        text += f"{str(shown).capitalize()} {verb} excluded, each with a recorded reason."
     else:
         text += "No scan was excluded."
     return text
@@ -87,28 +109,31 @@ def _participants(experiment: Experiment, simulated: bool, share: bool) -> str:
 
 def _preprocessing(experiment: Experiment, table: pd.DataFrame | None, share: bool) -> str:
     config = experiment.config.preprocess
+    done = table[table["status"] == "done"] if table is not None and "status" in table else None
+    sources = {} if done is None or "source" not in done else {str(name): int(n) for name, n in done["source"].value_counts().items()}
+    if set(sources) == {"template-space"}:
+        text = "All scans came brain-extracted and in the space of the MNI152 2009a template: neither extraction nor registration was run."
+    else:
+        text = (
+            f"The brain was extracted with {_WHO.get(config.brain_extractor, config.brain_extractor)} on T1w and "
+            "on FLAIR, the bias field "
+            "corrected with N4, FLAIR aligned rigidly to T1w, and T1w registered to the MNI152 2009a symmetric "
+            "template (affine and "
+            f"deformable, {_WHO.get(config.registration, config.registration)} at {config.registration_mm:g} mm); "
+            "FLAIR went to template "
+            "space in one interpolation through both transforms."
+        )
+        if len(sources) > 1 or "FLAIR" in sources:
+            told = [f"{hidden_count(n) if share else n} {_SOURCES.get(name, name)}" for name, n in sources.items()]
+            text += f" Of the scans, {listed(told)}."
+        if done is not None and "wm_dice" in done and done["wm_dice"].notna().any():
+            text += f" Median white-matter Dice with the template was {done['wm_dice'].median():.2f}."
     levels = ", ".join(f"{z:g}" for z in config.slices_mm)
-    text = (
-        f"The brain was extracted with {_WHO.get(config.brain_extractor, config.brain_extractor)} on T1w and on FLAIR, the bias field corrected with N4, "
-        f"FLAIR aligned rigidly to T1w, and T1w registered to the MNI152 2009a symmetric template (affine and deformable, "
-        f"{_WHO.get(config.registration, config.registration)} at {config.registration_mm:g} mm); FLAIR went to template space in one interpolation "
-        f"through both transforms. Intensities were z-scored inside the brain. Axial slices at z = {levels} mm, {config.field_of_view_mm:g} mm "
-        f"field of view, {config.matrix} × {config.matrix} pixels, are the channels of one image."
+    return (
+        f"{text} Intensities were z-scored inside the brain. Axial slices at z = {levels} mm, "
+        f"{config.field_of_view_mm:g} mm field of view, "
+        f"{config.matrix} × {config.matrix} pixels, are the channels of one image."
     )
-    if table is None or "status" not in table:
-        return text
-    done = table[table["status"] == "done"]
-    sources = done["source"].value_counts() if "source" in done else {}
-    told = [
-        f"{hidden_count(int(n)) if share else int(n)} {_SOURCES.get(str(name), str(name))}" for name, n in dict(sources).items()
-    ]
-    if told:
-        text += f" Of the scans that went through, {listed(told)}."
-        if set(map(str, dict(sources))) == {"template-space"}:
-            text = f"All scans were already brain-extracted and in template space; only the last two steps below ran on them. {text}"
-    if "wm_dice" in done and done["wm_dice"].notna().any():
-        text += f" Median white-matter Dice with the template was {done['wm_dice'].median():.2f}."
-    return text
 
 
 _SOURCES = {
@@ -122,18 +147,23 @@ def _splits(experiment: Experiment) -> str:
     split = experiment.config.split
     repeats, folds = experiment.metrics["n_repeats"], experiment.metrics["n_folds"]
     said = {
-        "held-out-draw": f"In each of {repeats} repeats, {split.test_per_class} participants of each class were drawn at random from those "
-        f"with exactly one scan and kept for testing (seed {split.seed} plus the number of the repeat); all others went into a stratified "
+        "held-out-draw": f"In each of {repeats} repeats, {split.test_per_class} participants of each class were "
+        "drawn at random from those "
+        f"with exactly one scan and kept for testing (seed {split.seed} plus the number of the repeat); all "
+        "others went into a stratified "
         f"{folds}-fold cross-validation grouped by participant.",
-        "nested-k-fold": f"Participants were split by nested cross-validation, stratified and grouped by participant, into {repeats} test "
+        "nested-k-fold": "Participants were split by nested cross-validation, stratified and grouped by "
+        f"participant, into {repeats} test "
         f"sets with {folds} inner folds (seed {split.seed}).",
-        "leave-one-site-out": f"Each of {repeats} sites was the test set in turn; the participants of the other sites went into a stratified "
+        "leave-one-site-out": f"Each of {repeats} sites was the test set in turn; the participants of the other "
+        "sites went into a stratified "
         f"{folds}-fold cross-validation grouped by participant (seed {split.seed}).",
         "external": "The external test set was fixed beforehand by the study file; all others went into a stratified "
         f"{folds}-fold cross-validation grouped by participant (seed {split.seed}).",
     }[split.scheme]
     return (
-        f"{said} All scans of a person have one role in a repeat. A guard that checks this, by person and by image content, was "
+        f"{said} All scans of a person have one role in a repeat. A guard that checks this, by person and by "
+        "image content, was "
         "run on the table of splits before training and again before evaluation."
     )
 
@@ -141,10 +171,14 @@ def _splits(experiment: Experiment) -> str:
 def _training(experiment: Experiment) -> str:
     training, networks = experiment.config.training, len(experiment.runs)
     text = (
-        f"The network was {training.network} with one input channel a slice and one output a class, trained from scratch for "
-        f"{training.epochs} epochs with Adam (learning rate {training.learning_rate:g}), batches of {training.batch_size}, and "
-        f"{'class-weighted ' if training.class_weights else ''}cross-entropy. Training images alone were flipped left to right with "
-        f"probability {training.flip_probability:g} and given Gaussian noise of standard deviation {training.noise_sd[0]:g} to "
+        f"The network was {training.network} with one input channel a slice and one output a class, trained from "
+        "scratch for "
+        f"{training.epochs} epochs with Adam (learning rate {training.learning_rate:g}), batches of "
+        f"{training.batch_size}, and "
+        f"{'class-weighted ' if training.class_weights else ''}cross-entropy. Training images alone were flipped "
+        "left to right with "
+        f"probability {training.flip_probability:g} and given Gaussian noise of standard deviation "
+        f"{training.noise_sd[0]:g} to "
         f"{training.noise_sd[1]:g}. The epoch with the lowest validation loss was kept."
     )
     if networks:
@@ -152,7 +186,9 @@ def _training(experiment: Experiment) -> str:
         text += f" {counted(networks, 'network was', 'networks were')} trained"
         if best:
             text += f"; the best epoch ranged from {min(best)} to {max(best)}"
-        devices = sorted({f"{run['device']} in {run['precision']}" for run in experiment.runs if run.get("device") and run.get("precision")})
+        devices = sorted(
+            {f"{run['device']} in {run['precision']}" for run in experiment.runs if run.get("device") and run.get("precision")}
+        )
         text += f", on {listed(devices)}." if devices else "."
     return text
 
@@ -160,14 +196,17 @@ def _training(experiment: Experiment) -> str:
 def _evaluation(experiment: Experiment) -> str:
     evaluation, metrics = experiment.config.evaluation, experiment.metrics
     rule = (
-        f"sensitivity and PPV are about {experiment.positive}" if len(experiment.classes) == 2
+        f"sensitivity and PPV are about {experiment.positive}"
+        if len(experiment.classes) == 2
         else "sensitivity, specificity, PPV and NPV are means over classes, each against the rest"
     )
     return (
-        f"The test probability of a scan is the mean over the {metrics['n_folds']} fold models of its repeat; {rule}. Headline figures are over the "
-        f"{sum(metrics['n_test_participants'].values())} distinct test patients, each with the mean of their out-of-sample probabilities over "
-        f"all repeats, with {percent(metrics['confidence'])} intervals from {evaluation.bootstraps} bootstraps over patients, and DeLong's method "
-        "for the AUC. Beside them stand the mean and interval over repeats, as Seok et al. 2023 report them, and the "
+        f"The test probability of a scan is the mean over the {metrics['n_folds']} fold models of its repeat; "
+        f"{rule}. Headline figures are over the "
+        f"{sum(metrics['n_test_participants'].values())} distinct test patients, each with the mean of their "
+        f"out-of-sample probabilities over all repeats, with {percent(metrics['confidence'])} intervals over patients "
+        f"({interval_methods(metrics) or f'{evaluation.bootstraps} bootstraps'}). Beside them stand the mean "
+        "and interval over repeats, as Seok et al. 2023 report them, and the "
         "Nadeau–Bengio correction."
     )
 
@@ -176,9 +215,12 @@ def _explanation(experiment: Experiment) -> str:
     if experiment.explanations is None:
         return "No explanation was computed."
     return (
-        "Grad-CAM (Selvaraju 2017) on the last convolution gives one coarse map a scan; as the slices are channels, it is the same "
-        "for all of them. What each slice contributes is the fall of the class logit when that slice is replaced by zero. "
-        "Integrated gradients (Sundararajan 2017) give the pixel attribution. All three are of the test images of the first repeat."
+        "Grad-CAM (Selvaraju 2017) on the last convolution gives one coarse map a scan; as the slices are "
+        "channels, it is the same "
+        "for all of them. What each slice contributes is the fall of the class logit when that slice is replaced "
+        "by zero. "
+        "Integrated gradients (Sundararajan 2017) give the pixel attribution. All three are of the test images "
+        "of the first repeat."
     )
 
 

@@ -1,4 +1,4 @@
-"""The page about one patient's scan: what the model says, how sure its members are, how good the scan is, what it learnt from."""
+"""The page about one patient's scan: what the model says, how far its members agree, how good the scan is."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ class QualityFigure:
     good: bool | None
 
 
-# Lower ends of what good registrations of real T1w + FLAIR pairs reach (white-matter Dice 0.68 to 0.74, correlation 0.76 to
-# 0.81 over five thick-slice MS sessions, greedy at 2 mm); overlap of brain masks of one head; no fold where the Jacobian is > 0.
+# Lower ends of what good registrations of real T1w + FLAIR pairs reach (five thick-slice MS sessions, greedy at 2 mm:
+# white-matter Dice 0.68 to 0.74, correlation 0.76 to 0.81); overlap of the brain masks of one head; no fold where the
+# Jacobian is above 0.
 _EXPECTED = {
     "wm_dice": ("White-matter Dice with the template", 0.67),
     "template_correlation": ("Correlation with the template", 0.75),
@@ -116,14 +117,20 @@ def prediction_context(said: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
         "slice_names": slice_names(slices_mm),
         "software": versions(said.get("software") or {}),
         "grid": int(arrays["gradcam_grid"].shape[-1]) if "gradcam_grid" in arrays else 4,
-        "gradcam": None, "bars": None, "attribution": None,
+        "gradcam": None,
+        "bars": None,
+        "attribution": None,
     }
     if called in classes and probability:
         index = classes.index(str(called))
         if "gradcam" in arrays:
             page["gradcam"] = gradcam_strip(image, np.asarray(arrays["gradcam"][index], np.float32), page["grid"])
         if "occlusion" in arrays:
-            page["bars"] = slice_bars(np.asarray(arrays["occlusion"][index], float).tolist(), slices_mm, colour=class_colours(classes)[str(called)])
+            page["bars"] = slice_bars(
+                np.asarray(arrays["occlusion"][index], float).tolist(),
+                slices_mm,
+                colour=class_colours(classes)[str(called)],
+            )
         if "attribution" in arrays:
             page["attribution"] = attribution_strip(image, toward(np.asarray(arrays["attribution"], np.float32), index))
     return page
@@ -160,7 +167,9 @@ def disagreement(probability: Mapping[str, Any], classes: Sequence[str]) -> str:
     votes = np.bincount(members.argmax(axis=0), minlength=len(classes))
     total = int(votes.sum())
     if votes.max() == total:
-        return f"All {total} members call {classes[int(votes.argmax())]}." if total > 1 else "The model has one member: its spread is unknown."
+        return (
+            f"All {total} members call {classes[int(votes.argmax())]}." if total > 1 else "The model has one member: its spread is unknown."
+        )
     return "The members disagree: " + ", ".join(f"{n} of {total} call {name}" for name, n in zip(classes, votes, strict=True) if n) + "."
 
 
@@ -180,7 +189,8 @@ def member_spread(probability: Mapping[str, Any], classes: Sequence[str]) -> Mar
         colour = colours[name]
         parts.append(f'<text x="0" y="{y + 5:.1f}" font-size="15" font-weight="700">{escape(name)}</text>')
         parts.append(
-            f'<path d="M{left + width * entry["min"]:.1f} {y:.1f}H{left + width * entry["max"]:.1f}" stroke="{colour}" stroke-width="3" opacity=".35"/>'
+            f'<path d="M{left + width * entry["min"]:.1f} {y:.1f}H{left + width * entry["max"]:.1f}" '
+            f'stroke="{colour}" stroke-width="3" opacity=".35"/>'
         )
         parts += [
             f'<circle cx="{left + width * value:.1f}" cy="{y:.1f}" r="5" fill="{colour}" fill-opacity=".55"/>' for value in entry["members"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,28 +80,35 @@ def write_preprocess_index(derivatives: Path) -> Path:
     rows = worst_first(read_tsv(table, text=("status", "reason", "source")))
     sheets = [_sheet(derivatives, row) for row in rows.to_dict("records")]
     simulated = _is_simulated(derivatives)
-    return write_page(derivatives / INDEX, "preprocess_index.html", {
-        "banners": banners(simulated=simulated, managed=None),
-        "simulated": simulated,
-        "groups": [
-            ("failed", "Failed", [sheet for sheet in sheets if sheet.failed]),
-            ("doubtful", "To be looked at", [sheet for sheet in sheets if sheet.doubtful and not sheet.failed]),
-            ("good", "As expected", [sheet for sheet in sheets if not sheet.failed and not sheet.doubtful]),
-        ],
-        "total": len(sheets),
-        "least_dice": LEAST_DICE,
-        "least_correlation": LEAST_CORRELATION,
-    })
+    return write_page(
+        derivatives / INDEX,
+        "preprocess_index.html",
+        {
+            "banners": banners(simulated=simulated, managed=None),
+            "simulated": simulated,
+            "groups": [
+                ("failed", "Failed", [sheet for sheet in sheets if sheet.failed]),
+                ("doubtful", "To be looked at", [sheet for sheet in sheets if sheet.doubtful and not sheet.failed]),
+                ("good", "As expected", [sheet for sheet in sheets if not sheet.failed and not sheet.doubtful]),
+            ],
+            "total": len(sheets),
+            "least_dice": LEAST_DICE,
+            "least_correlation": LEAST_CORRELATION,
+        },
+    )
 
 
 def worst_first(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of preprocess.tsv: failed ones, then by white-matter Dice and correlation from the lowest; unknown ones last."""
+    """Rows of preprocess.tsv: failed ones, then by Dice and correlation from the lowest; unknown ones last."""
     order = table.assign(_failed=(table["status"] != "failed").astype(int))
-    keys = ["_failed", *[name for name in ("wm_dice", "template_correlation", "participant_id", "session_id") if name in order]]
+    keys = [
+        "_failed",
+        *[name for name in ("wm_dice", "template_correlation", "participant_id", "session_id") if name in order],
+    ]
     return order.sort_values(keys, na_position="last", kind="stable").drop(columns="_failed").reset_index(drop=True)
 
 
-def _sheet(derivatives: Path, row: dict[str, Any]) -> Sheet:
+def _sheet(derivatives: Path, row: Mapping[Any, Any]) -> Sheet:
     scan = Scan(str(row["participant_id"]), str(row.get("session_id", "")), None, None)
     path = scan.derivative(derivatives, CONTACT_SHEET)
     width, height = _png_size(path)
@@ -109,7 +117,8 @@ def _sheet(derivatives: Path, row: dict[str, Any]) -> Sheet:
     low = (is_number(dice) and dice < LEAST_DICE, is_number(correlation) and correlation < LEAST_CORRELATION)
     overlap, jacobian = row.get("flair_t1w_overlap"), row.get("min_jacobian")
     figures = [
-        ("white-matter Dice", dice, bool(low[0])), ("correlation", correlation, bool(low[1])),
+        ("white-matter Dice", dice, bool(low[0])),
+        ("correlation", correlation, bool(low[1])),
         ("FLAIR–T1w overlap", overlap, is_number(overlap) and overlap < 0.9),
         ("smallest Jacobian", jacobian, is_number(jacobian) and jacobian <= 0),
     ]
@@ -119,10 +128,15 @@ def _sheet(derivatives: Path, row: dict[str, Any]) -> Sheet:
         shown.append(("from", str(row["source"]), False))
     reason = row.get("reason")
     return Sheet(
-        name=scan.entities, anchor=scan.entities, failed=failed,
+        name=scan.entities,
+        anchor=scan.entities,
+        failed=failed,
         doubtful=any(bad for *_, bad in figures) or (not failed and not width),
         reason=reason if isinstance(reason, str) else "",
-        figures=shown, image=quote(path.relative_to(derivatives).as_posix()) if width else "", width=width, height=height,
+        figures=shown,
+        image=quote(path.relative_to(derivatives).as_posix()) if width else "",
+        width=width,
+        height=height,
     )
 
 
@@ -147,6 +161,8 @@ def _is_simulated(derivatives: Path) -> bool:
         except (OSError, ValueError):
             continue
         makers = content.get("GeneratedBy") if isinstance(content, dict) else None
-        if isinstance(makers, list) and any(str(maker.get("Name", "")).startswith("dawson simulate") for maker in makers if isinstance(maker, dict)):
+        if isinstance(makers, list) and any(
+            str(maker.get("Name", "")).startswith("dawson simulate") for maker in makers if isinstance(maker, dict)
+        ):
             return True
     return False

@@ -44,8 +44,10 @@ def environment() -> Environment:
 
 def render(template: str, context: Mapping[str, Any]) -> str:
     """Fill a template."""
-    return environment().get_template(template).render(
-        version=__version__, written=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"), **context
+    return (
+        environment()
+        .get_template(template)
+        .render(version=__version__, written=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"), **context)
     )
 
 

@@ -1,7 +1,7 @@
 """What a report for others leaves out: everything about one person, and counts so small that they are about one person.
 
-A count from 1 to 4 is hidden; a zero is not, since it is about nobody. Where a row or column total would give the hidden
-count away, its neighbours are hidden with it.
+A count from 1 to 4 is hidden; a zero is not, since it is about nobody. Where a row or column total would give the
+hidden count away, its neighbours are hidden with it.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def hide_small_cells(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Where a row has a small count in any class or in all, it is hidden in all of them (the total would give it away);
-        if it is the only hidden row of its variable, or if few values are missing, the next smallest row is hidden too
-        (the size of the class would). A part that counts fewer than five of a class loses all of that class's cells.
+        Where a row has a small count in any class or in all, it is hidden in all of them (the total would give it
+        away); if it is the only hidden row of its variable, or if few values are missing, the next smallest row is
+        hidden too (the size of the class would). A part with fewer than five of a class loses all its cells.
     """
     shown = table.astype(object)
     columns = [str(name) for name in shown.columns if name not in ("part", "variable", "level", "missing", "p", "test")]
@@ -75,7 +75,7 @@ def _rows_to_hide(counts: pd.DataFrame, sizes: Mapping[str, int]) -> list[Any]:
     hidden = [row for row in filled.index if any(is_small(int(n)) for n in filled.loc[row])]
     # What a class has beyond the levels shown: missing values, or a level that is not listed.
     few_beyond = any(is_small(size - int(filled[name].sum())) for name, size in sizes.items())
-    others = sorted((row for row in filled.index if row not in hidden), key=lambda row: float(filled.loc[row].sum()))
+    others = sorted((row for row in filled.index if row not in hidden), key=lambda row: float(filled.loc[row].to_numpy(float).sum()))
     if others and (len(hidden) == 1 or (few_beyond and not hidden)):
         hidden.append(others[0])
     return hidden
@@ -90,13 +90,6 @@ def _count(cell: Any) -> float | None:
 def without_private(flat: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Rows of an environment table that tell nothing of a person's machine, name or folders."""
     return [(key, value) for key, value in flat if not _PRIVATE_KEY.search(key) and "/" not in value and "\\" not in value]
-
-
-def redacted(text: str, identifiers: Collection[str]) -> str:
-    """The text with every identifier of a person replaced."""
-    for identifier in sorted(identifiers, key=len, reverse=True):
-        text = re.sub(_alone(identifier), "[a participant]", text)
-    return text
 
 
 def refuse_individuals(page: str, identifiers: Collection[str]) -> None:
@@ -118,4 +111,5 @@ def refuse_individuals(page: str, identifiers: Collection[str]) -> None:
 
 
 def _alone(identifier: str) -> str:
-    return rf"(?<![\w-]){re.escape(identifier)}(?!\w)"
+    # An underscore ends a name: sub-01_ses-01 names sub-01.
+    return rf"(?<![A-Za-z0-9-]){re.escape(identifier)}(?![A-Za-z0-9])"

@@ -15,9 +15,7 @@ UNUSED_COLOUR = "#ffffff"
 FOLD_COLOURS = ("#08415c", "#2b6f92", "#5f9dbd", "#9cc4d9", "#cfe3ed")
 
 
-def split_picture(
-    splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str], most_repeats: int = 12
-) -> Markup:
+def split_picture(splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str], most_repeats: int = 12) -> Markup:
     """One column a participant (by class, those without follow-up first), one row a repeat.
 
     Parameters

@@ -23,11 +23,12 @@ from dawson.report.limitations import limitations
 from dawson.report.methods import Part, methods_parts, methods_text, versions
 from dawson.report.people import table_of_people
 from dawson.report.rendering import render
-from dawson.report.sharing import SMALLEST_COUNT, hidden_count, redacted, refuse_individuals, without_private
+from dawson.report.sharing import SMALLEST_COUNT, hidden_count, refuse_individuals, without_private
 from dawson.report.split_picture import FOLD_COLOURS, TEST_COLOUR, split_picture, split_sizes
 from dawson.report.style import class_colours
 
 REPORT, SHARED_REPORT, METHODS = "report.html", "report-shared.html", "methods.md"
+NOT_SHOWN = "(not shown)"
 
 
 def write_study_report(experiment: Path, study: Path, *, share: bool = False) -> Path:
@@ -40,7 +41,8 @@ def write_study_report(experiment: Path, study: Path, *, share: bool = False) ->
     study : Path
         The BIDS dataset that the run used.
     share : bool
-        Leave out every individual: no image, no identifier, no row about one person, no count from 1 to 4 in the tables of people.
+        Leave out every individual: no image, no identifier, no row about one person, no count from 1 to 4 in the
+        tables of people.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def write_study_report(experiment: Path, study: Path, *, share: bool = False) ->
 
 
 def _preprocessing(run: Experiment, study: Path) -> pd.DataFrame | None:
-    """Rows of preprocess.tsv whose scans are in the splits; it stands with the results, which may be outside the study."""
+    """Rows of preprocess.tsv whose scans are in the splits; it stands with the results, perhaps outside the study."""
     keys = ["participant_id", "session_id"]
     for root in (run.folder.resolve().parent.parent, study):
         path = root / "derivatives" / "dawson" / "preprocess.tsv"
@@ -92,14 +94,24 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], share: boo
     colours, simulated = class_colours(classes), cohort.simulated
     note, short = ("Simulated patients", "simulated") if simulated else ("", "")
     analysed = analysed_cohort(cohort, run)
-    flow = count_flow((len(cohort.participants), len(cohort.sessions)), run.exclusions, run.splits, labels, classes, run.config.split.scheme)
+    flow = count_flow(
+        (len(cohort.participants), len(cohort.sessions)),
+        run.exclusions,
+        run.splits,
+        labels,
+        classes,
+        run.config.split.scheme,
+    )
     arrays = run.explanations
     slices_mm = run.config.preprocess.slices_mm
     config = run.config
     environment = versions(run.environment)
     if share:
-        # The expression may name people, and the folders of a machine are nobody's business.
-        config = config.updated(study={"where": redacted(config.study.where, _identifiers(run, cohort))})
+        # Expressions may name people, and the folders of a machine are nobody's business.
+        config = config.updated(
+            study={"where": config.study.where and NOT_SHOWN},
+            split={"external_where": config.split.external_where and NOT_SHOWN},
+        )
         environment = without_private(environment)
     return {
         "title": config.study.name if config.study.name != "study" else cohort.name or config.study.name,
@@ -117,7 +129,7 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], share: boo
         "intervals": interval_rows(metrics),
         "why": why_headline_differs(),
         "flow": draw_flow(flow_steps(flow, share), simulated),
-        "flow_counts": flow,
+        "analysed": [hidden_count(n) if share else n for n in flow.analysed],
         "people": table_of_people(analysed, config.study.diagnosis_column, classes, share),
         "roc": figures.roc_figure(metrics, note),
         "distributions": [svg for name in FIGURES if (svg := figures.repeats_figure(metrics, name, short))],
@@ -165,12 +177,14 @@ def patient_means(run: Experiment) -> pd.DataFrame:
     tested = run.predictions[run.predictions["role"] == "test"]
     column = f"probability_{run.positive}"
     by_repeat = tested.groupby(["participant_id", "label", "repeat"], as_index=False)[column].mean()
-    means = by_repeat.groupby(["participant_id", "label"], as_index=False)[column].mean()
+    means: pd.DataFrame = by_repeat.groupby(["participant_id", "label"], as_index=False)[column].mean()
     return means.rename(columns={column: "probability"})
 
 
 def _run_summary(run: Experiment) -> dict[str, Any]:
     durations = [float(item["seconds"]) for item in run.runs if item.get("seconds") is not None]
-    return {"count": len(run.runs), "total": sum(durations) if durations else None, "each": float(np.median(durations)) if durations else None}
-
-
+    return {
+        "count": len(run.runs),
+        "total": sum(durations) if durations else None,
+        "each": float(np.median(durations)) if durations else None,
+    }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-# Okabe and Ito's colours (Color Universal Design, 2008), the two that differ most for every kind of colour vision first.
+# Okabe and Ito's colours (Color Universal Design, 2008), first the two that differ most for every colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#1b2530"
 MUTED = "#5c6a77"
@@ -24,7 +24,7 @@ RULE = "#d5dbe1"
 PALE = "#eef2f5"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
-_RC: dict[str, Any] = {
+_RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -86,12 +86,16 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
     with matplotlib.rc_context({**_RC, "svg.hashsalt": name}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
-    text = text[text.index("<svg"):]
+    text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", FONT, text)
-    text = re.sub(r'<svg\b([^>]*?) width="([\d.]+)pt"', rf'<svg\1 width="\2pt" role="img" aria-label="{escape(description)}"', text)
+    text = re.sub(
+        r'<svg\b([^>]*?) width="([\d.]+)pt"',
+        rf'<svg\1 width="\2pt" role="img" aria-label="{escape(description)}"',
+        text,
+    )
     return Markup(re.sub(r'(<svg[^>]*?) height="[\d.]+pt"', r"\1", text, count=1))
 
 

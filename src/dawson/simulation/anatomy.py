@@ -115,9 +115,7 @@ def _distances(csf: Volume, gm: Volume, x: Volume, y: Volume, z: Volume) -> dict
     central = fluid & (np.abs(x) < 45) & (y > -60) & (y < 45) & (z > -5) & (z < 40)
     labels, _ = ndimage.label(central & ~((np.abs(x) < 5) & (z < 8)))
     # (10, -15, 20) and its mirror image lie in the bodies of the lateral ventricles.
-    found = {int(labels[int(sign * 10 - x.flat[0]), int(-15 - y.flat[0]), int(20 - z.flat[0])]) for sign in (-1, 1)} - {
-        0
-    }
+    found = {int(labels[int(sign * 10 - x.flat[0]), int(-15 - y.flat[0]), int(20 - z.flat[0])]) for sign in (-1, 1)} - {0}
     lateral = np.isin(labels, list(found))
     third = (csf > 0.3) & (np.abs(x) <= 4) & (y >= -30) & (y <= 3) & (z >= -14) & (z <= 10)
     fourth = (csf > 0.3) & (np.abs(x) <= 13) & (y >= -52) & (y <= -30) & (z >= -48) & (z <= -8)
@@ -137,9 +135,7 @@ def _detail(t1w: Volume, csf: Volume, gm: Volume, wm: Volume, mask: Volume) -> V
     return np.asarray(detail * (1 - csf), dtype=np.float32)
 
 
-def _regions(
-    gm: Volume, wm: Volume, distance: dict[str, Volume], x: Volume, y: Volume, z: Volume
-) -> dict[str, NDArray[np.int16]]:
+def _regions(gm: Volume, wm: Volume, distance: dict[str, Volume], x: Volume, y: Volume, z: Volume) -> dict[str, NDArray[np.int16]]:
     side = np.abs(x)
     lateral, cortex, third, fourth = (distance[name] for name in ("lateral", "cortex", "third", "fourth"))
     brainstem = (side < 16) & (y > -46) & (y < -14) & (z < -8)
@@ -155,14 +151,7 @@ def _regions(
         "temporal": (wm > 0.5) & (side > 26) & (side < 54) & (y > -52) & (y < 6) & (z > -30) & (z < -4),
         "thalamus": (gm + wm > 0.8) & (side > 4) & (side < 19) & (y > -28) & (y < -6) & (z > -2) & (z < 14),
         "basal ganglia": (gm + wm > 0.8) & (side > 14) & (side < 30) & (y > -16) & (y < 14) & (z > -6) & (z < 12),
-        "hypothalamus": (gm + wm > 0.6)
-        & (third > 0.5)
-        & (third < 5)
-        & (side < 9)
-        & (y > -12)
-        & (y < 4)
-        & (z < -3)
-        & (z > -17),
+        "hypothalamus": (gm + wm > 0.6) & (third > 0.5) & (third < 5) & (side < 9) & (y > -12) & (y < 4) & (z < -3) & (z > -17),
         "lateral wall": (lateral > 0.5) & (lateral < 2) & (wm + gm > 0.5) & (z > 2),
         "third wall": (third > 0.5) & (third < 2) & (wm + gm > 0.5),
         "fourth wall": (fourth > 0.5) & (fourth < 2) & (wm + gm > 0.5) & (y > -48),

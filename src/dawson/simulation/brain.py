@@ -94,11 +94,7 @@ def make_brain(person: Person, brain: Atlas, seed: int, lesions: bool = True) ->
     displacement = draw_displacement(rng, brain.outward, ventricle_mm)
     # Caps and a thin bright rim around the ventricles are normal; they are what linear lesions are mistaken for.
     strength = float(np.clip(rng.normal(0.15, 0.12) + 0.004 * (age - 40), 0, 0.5))
-    rim = (
-        strength
-        * np.exp(-np.minimum(brain.distance["lateral"], brain.distance["third"]) / 1.5)
-        * np.clip(1 + 0.6 * patches, 0, None)
-    )
+    rim = strength * np.exp(-np.minimum(brain.distance["lateral"], brain.distance["third"]) / 1.5) * np.clip(1 + 0.6 * patches, 0, None)
     return Brain(
         csf,
         gm,

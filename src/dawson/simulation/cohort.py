@@ -91,9 +91,7 @@ def simulate_cohort(
     if space not in ("native", "template"):
         raise ConfigError(f"space = {space!r} is neither 'native' nor 'template'.")
     if not THICKNESS_MM[0] <= thickness_mm <= THICKNESS_MM[1]:
-        raise ConfigError(
-            f"Slices of {thickness_mm} mm cannot be simulated.", f"Give {THICKNESS_MM[0]} to {THICKNESS_MM[1]} mm."
-        )
+        raise ConfigError(f"Slices of {thickness_mm} mm cannot be simulated.", f"Give {THICKNESS_MM[0]} to {THICKNESS_MM[1]} mm.")
     if seed < 0:
         raise ConfigError(f"seed = {seed} is negative.", "Give 0 or more.")
     out = Path(out).resolve()
@@ -132,9 +130,7 @@ def _claim(out: Path, parameters: dict[str, Any]) -> None:
     if path.is_file():
         if read_json(path).get("digest") == digest:
             return
-        raise CohortError(
-            f"{out} holds a simulated cohort made with other settings.", "Give another folder, or delete this one."
-        )
+        raise CohortError(f"{out} holds a simulated cohort made with other settings.", "Give another folder, or delete this one.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CohortError(f"{out} is not empty and no simulated cohort.", "Give a new folder.")
     write_json(path, {"SimulatedData": True, "digest": digest, "parameters": parameters})

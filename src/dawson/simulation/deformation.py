@@ -51,15 +51,11 @@ def exponential(velocity: Field) -> Field:
     displacement = velocity / 2**_SQUARINGS
     for _ in range(_SQUARINGS):
         there = grid + displacement
-        displacement = displacement + np.stack(
-            [ndimage.map_coordinates(part, there, order=1, mode="nearest") for part in displacement]
-        )
+        displacement = displacement + np.stack([ndimage.map_coordinates(part, there, order=1, mode="nearest") for part in displacement])
     return np.asarray(displacement, dtype=np.float32)
 
 
-def draw_displacement(
-    rng: np.random.Generator, outward: Field, ventricle_mm: float, sd_mm: tuple[float, float] = (1.8, 0.8)
-) -> Field:
+def draw_displacement(rng: np.random.Generator, outward: Field, ventricle_mm: float, sd_mm: tuple[float, float] = (1.8, 0.8)) -> Field:
     """The deformation that makes one person's brain.
 
     Parameters
@@ -79,10 +75,7 @@ def draw_displacement(
     """
     shape = outward.shape[1:]
     velocity = np.stack(
-        [
-            sd_mm[0] * smooth_noise(rng, shape, 12 / COARSE) + sd_mm[1] * smooth_noise(rng, shape, 5 / COARSE)
-            for _ in range(3)
-        ]
+        [sd_mm[0] * smooth_noise(rng, shape, 12 / COARSE) + sd_mm[1] * smooth_noise(rng, shape, 5 / COARSE) for _ in range(3)]
     )
     # The brain's torque: right frontal and left occipital poles stand out (the template is symmetric).
     x = (np.arange(shape[0], dtype=np.float32) - (shape[0] - 1) / 2) * COARSE
@@ -150,9 +143,7 @@ def pull_back(volumes: Sequence[Field], displacement_mm: Field) -> list[Field]:
         # grid_sample wants the last axis first and the volume's ends at -1 and 1.
         positions[..., 2 - axis] = (start + torch.from_numpy(displacement_mm[axis])) * (2 / (size - 1)) - 1
     stack = torch.from_numpy(np.stack(volumes))[None]
-    moved = torch.nn.functional.grid_sample(
-        stack, positions[None], mode="bilinear", padding_mode="zeros", align_corners=True
-    )
+    moved = torch.nn.functional.grid_sample(stack, positions[None], mode="bilinear", padding_mode="zeros", align_corners=True)
     return list(moved[0].numpy())
 
 

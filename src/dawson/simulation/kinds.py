@@ -56,8 +56,8 @@ def dawson_finger(rng: np.random.Generator, brain: Atlas) -> Lesion:
     """Oval lesion whose long axis stands at right angles to the lateral ventricle."""
     voxel, centre = _spot(rng, brain, "periventricular")
     axis = brain.slope("lateral", voxel) + 0.15 * rng.standard_normal(3)
-    length = float(np.clip(rng.lognormal(1.55, 0.35), 2.5, 11))
-    width = float(np.clip(length * rng.uniform(0.35, 0.65), 1.6, 4.5))
+    length = float(np.clip(rng.lognormal(1.75, 0.35), 3, 12))
+    width = float(np.clip(length * rng.uniform(0.35, 0.65), 1.8, 5.5))
     return Lesion(
         "periventricular oval",
         "oval",
@@ -74,7 +74,7 @@ def dawson_finger(rng: np.random.Generator, brain: Atlas) -> Lesion:
 def juxtacortical(rng: np.random.Generator, brain: Atlas) -> Lesion:
     """Curved lesion along the fibres under the cortex."""
     _, centre = _spot(rng, brain, "juxtacortical")
-    radius = float(rng.uniform(3.5, 7.5))
+    radius = float(rng.uniform(4.5, 8.5))
     return Lesion(
         "juxtacortical",
         "band",
@@ -110,9 +110,9 @@ def _oval(kind: str, region: str, log_radius: tuple[float, float], grey: float =
     return draw
 
 
-deep_white = _oval("deep white matter", "deep", (1.05, 0.35))
-callosal = _oval("callosal", "callosum", (1.1, 0.3))
-temporal = _oval("temporal", "temporal", (1.1, 0.3))
+deep_white = _oval("deep white matter", "deep", (1.25, 0.35))
+callosal = _oval("callosal", "callosum", (1.25, 0.3))
+temporal = _oval("temporal", "temporal", (1.25, 0.3))
 cerebellar = _oval("cerebellar", "cerebellum", (1.1, 0.3))
 pontine = _oval("brainstem", "brainstem", (1.1, 0.25), grey=1.0)
 deep_grey = _oval("deep grey", "basal ganglia", (0.9, 0.3), grey=1.0, black=False)
@@ -120,9 +120,7 @@ dot = _oval("punctate", "subcortical", (0.75, 0.2), black=False)
 deep_dot = _oval("punctate", "deep", (0.7, 0.2), black=False)
 
 
-def _lining(
-    kind: str, region: str, surface: str, length_mm: tuple[float, float], width_mm: tuple[float, float]
-) -> Draw:
+def _lining(kind: str, region: str, surface: str, length_mm: tuple[float, float], width_mm: tuple[float, float]) -> Draw:
     def draw(rng: np.random.Generator, brain: Atlas) -> Lesion:
         _, centre = _spot(rng, brain, region)
         length = float(rng.uniform(*length_mm))
@@ -145,7 +143,7 @@ def _lining(
     return draw
 
 
-lateral_lining = _lining("periependymal, lateral ventricle", "lateral wall", "lateral", (16, 34), (2.2, 4.2))
+lateral_lining = _lining("periependymal, lateral ventricle", "lateral wall", "lateral", (16, 34), (2.6, 4.8))
 third_lining = _lining("periependymal, third ventricle", "third wall", "third", (7, 14), (2.0, 3.6))
 fourth_lining = _lining("periependymal, fourth ventricle", "fourth wall", "fourth", (7, 14), (2.2, 4.0))
 
@@ -172,7 +170,7 @@ def _cloud(kind: str, region: str, radius_mm: tuple[float, float], grey: float) 
     return draw
 
 
-hemispheric = _cloud("extensive hemispheric", "hemisphere", (10, 24), 0.15)
+hemispheric = _cloud("extensive hemispheric", "hemisphere", (9, 19), 0.15)
 hypothalamic = _cloud("hypothalamic", "hypothalamus", (3, 6), 1.0)
 thalamic = _cloud("thalamic", "thalamus", (4, 8), 1.0)
 arch_bridge = _cloud("arch-bridge callosal", "splenium", (9, 18), 0.3)

@@ -84,9 +84,9 @@ def native_scan(
     thickness_mm : float
         Slice thickness of FLAIR; T1w has voxels of 1 mm.
     """
-    size = stream(seed, person.participant_id, "head size").normal(1.0, 0.03) * stream(
-        seed, person.participant_id, "head shape"
-    ).normal(1.0, 0.015, 3)
+    size = stream(seed, person.participant_id, "head size").normal(1.0, 0.03) * stream(seed, person.participant_id, "head shape").normal(
+        1.0, 0.015, 3
+    )
     head = _head(scene, stream(seed, person.participant_id, "scalp"))
     to_box = np.eye(4)
     to_box[:3, 3] = -(brain.origin_mm - _PAD)
@@ -103,9 +103,7 @@ def native_scan(
     turn[:3, :3] = Rotation.from_euler("xyz", rng.normal(0, 1.0, 3), degrees=True).as_matrix()
     turn[:3, 3] = rng.normal(0, 1.0, 3)
     signals: dict[Contrast, Volume] = {}
-    signals["FLAIR"] = _slabs(
-        head["FLAIR"], to_box @ np.linalg.inv(turn @ pose) @ grids["FLAIR"].affine, grids["FLAIR"]
-    )
+    signals["FLAIR"] = _slabs(head["FLAIR"], to_box @ np.linalg.inv(turn @ pose) @ grids["FLAIR"].affine, grids["FLAIR"])
     # T1w has no thick slices; its truth is sampled along with it.
     truth = [np.pad(part.astype(np.float32), _PAD) for part in (scene.lesion_mask, scene.brain_mask, *scene.tissues)]
     signals["T1w"], lesion, mask, csf, gm, wm = sample(
@@ -117,9 +115,7 @@ def native_scan(
     }
     inside = mask > 0.5
     tissues = np.where(wm > np.maximum(gm, csf), 3, np.where(gm > csf, 2, 1)) * inside
-    return NativeScan(
-        images, grids, ((lesion > 0.5) & inside).astype(np.uint8), inside.astype(np.uint8), tissues.astype(np.uint8)
-    )
+    return NativeScan(images, grids, ((lesion > 0.5) & inside).astype(np.uint8), inside.astype(np.uint8), tissues.astype(np.uint8))
 
 
 def _head(scene: Scene, rng: np.random.Generator) -> dict[Contrast, Volume]:
@@ -139,9 +135,7 @@ def _head(scene: Scene, rng: np.random.Generator) -> dict[Contrast, Volume]:
     return images
 
 
-def _grid(
-    rng: np.random.Generator, spacing: tuple[float, float, float], shape: tuple[int, int, int], still: bool = False
-) -> Grid:
+def _grid(rng: np.random.Generator, spacing: tuple[float, float, float], shape: tuple[int, int, int], still: bool = False) -> Grid:
     """A grid around the scanner's centre; unless still, tilted as technicians tilt slices to the brain."""
     affine = np.eye(4)
     angles = np.zeros(3) if still else rng.normal(0, (6, 1.5, 1.5))

@@ -196,9 +196,7 @@ def plan_cohort(
         raise ConfigError("A simulated cohort needs at least one site.")
     rows: list[tuple[str, str, int]] = []
     for diagnosis, count in counts.items():
-        visits = _visits_per_person(
-            diagnosis, count, (followed_up or {}).get(diagnosis), (follow_up_scans or {}).get(diagnosis), seed
-        )
+        visits = _visits_per_person(diagnosis, count, (followed_up or {}).get(diagnosis), (follow_up_scans or {}).get(diagnosis), seed)
         first = int(stream(seed, diagnosis, "first site").integers(len(sites)))
         # Follow-up is dealt out separately from sites, so that both are balanced within a diagnosis.
         places = stream(seed, diagnosis, "sites").permutation([(first + i) % len(sites) for i in range(count)])
@@ -286,7 +284,7 @@ def _draw_person(participant_id: str, diagnosis: str, site: str, n_visits: int, 
         participant_id,
         diagnosis,
         sex,
-        round(age, 1),
+        age,
         site,
         "positive" if rng.random() < shape.aqp4_positive else "negative",
         "negative",

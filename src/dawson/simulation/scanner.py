@@ -52,7 +52,7 @@ class ScannerState:
 
 _SIGNALS: dict[Contrast, Signals] = {
     "T1w": Signals(csf=0.28, gm=0.70, lesion=0.85, detail=0.7),
-    "FLAIR": Signals(csf=0.22, gm=1.22, lesion=1.95, detail=-0.5),
+    "FLAIR": Signals(csf=0.28, gm=1.16, lesion=2.4, detail=-0.4),
 }
 
 
@@ -71,9 +71,7 @@ def draw_scanner(site: str, seed: int, participant_id: str, session_id: str) -> 
             lesion=usual.lesion + 3 * float(away[2]),
         )
         gain[contrast] = float(np.exp(place.normal(0, 0.15) + day.normal(0, 0.1)))
-    return ScannerState(
-        signals, gain, float(place.uniform(0.02, 0.035) * day.uniform(0.8, 1.25)), float(place.uniform(0.7, 1.3))
-    )
+    return ScannerState(signals, gain, float(place.uniform(0.02, 0.035) * day.uniform(0.8, 1.25)), float(place.uniform(0.7, 1.3)))
 
 
 def add_scanner(
@@ -116,6 +114,4 @@ def _bias(rng: np.random.Generator, shape: tuple[int, ...], sd: float) -> Volume
     control = ndimage.gaussian_filter(rng.standard_normal((6, 6, 6)), 1.0, mode="nearest")
     control = (control - control.mean()) / control.std() * sd
     field = torch.from_numpy(np.exp(control).astype(np.float32))[None, None]
-    return np.asarray(
-        torch.nn.functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0].numpy()
-    )
+    return np.asarray(torch.nn.functional.interpolate(field, size=tuple(shape), mode="trilinear", align_corners=True)[0, 0].numpy())

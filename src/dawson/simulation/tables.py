@@ -60,7 +60,7 @@ def describe(root: Path, name: str, kind: Literal["raw", "derivative"], said: st
             MAKER,
             kind,
             GeneratedBy=[{"Name": MAKER, "Version": __version__, "Description": said}],
-            Authors=["Dawson (simulated data)"],
+            Authors=["Dawson", "dawson simulate"],
             License="CC0",
         )
 
@@ -71,10 +71,9 @@ def _readme(plan: CohortPlan, said: str) -> str:
         for name in sorted({person.diagnosis for person in plan.people})
     )
     return (
-        f"{plan.name}\n\nSIMULATED DATA. No person in this dataset exists.\n"
-        f"{counts}; {plan.n_scans} scans.\n{said}\n\n"
-        "Brains are random deformations of the MNI152 2009a template; demographics follow Table 1 of Seok et al., Sci Rep\n"
-        "2023 (doi:10.1038/s41598-023-38271-x); the true lesions are in derivatives/dawson.\n"
+        f"{plan.name}\n\nSIMULATED DATA. No person in this dataset exists.\n{counts}; {plan.n_scans} scans.\n{said}\n\n"
+        "Brains are random deformations of the MNI152 2009a template; demographics follow Table 1 of Seok et al.,\n"
+        "Sci Rep 2023 (doi:10.1038/s41598-023-38271-x); the true lesions are in derivatives/dawson.\n"
         "For research and teaching only.\n"
     )
 
@@ -84,9 +83,7 @@ def _dictionary(plan: CohortPlan) -> dict[str, Any]:
     return {
         "diagnosis": {
             "Description": "Simulated diagnosis",
-            "Levels": {
-                name: f"{_CLASSES[name]}, simulated" for name in sorted({person.diagnosis for person in people})
-            },
+            "Levels": {name: f"{_CLASSES[name]}, simulated" for name in sorted({person.diagnosis for person in people})},
         },
         "sex": {"Description": "Simulated sex", "Levels": {"F": "female", "M": "male"}},
         "age": {

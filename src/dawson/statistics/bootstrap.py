@@ -52,9 +52,7 @@ def draw_counts(
     return drawn[:, person]
 
 
-def replicate_figures(
-    truth: ArrayLike, score: ArrayLike, called: ArrayLike, counts: ArrayLike
-) -> dict[str, NDArray[np.float64]]:
+def replicate_figures(truth: ArrayLike, score: ArrayLike, called: ArrayLike, counts: ArrayLike) -> dict[str, NDArray[np.float64]]:
     """The six figures of every resample at once.
 
     Parameters
@@ -113,9 +111,7 @@ def percentile_interval(estimate: float, replicates: ArrayLike, confidence: floa
     return Interval(estimate, low, high, f"patient bootstrap ({values.size}), percentile", confidence)
 
 
-def bca_interval(
-    estimate: float, replicates: ArrayLike, left_out: ArrayLike, strata: ArrayLike, confidence: float = 0.95
-) -> Interval:
+def bca_interval(estimate: float, replicates: ArrayLike, left_out: ArrayLike, strata: ArrayLike, confidence: float = 0.95) -> Interval:
     """The bias-corrected and accelerated interval.
 
     Second-order exact for smooth figures; the price is a leave-one-person-out value of the figure for every person.
@@ -160,10 +156,7 @@ def bca_interval(
     # Half of the ties count as below: figures of few patients take few values.
     below = float(np.mean((known < estimate) + 0.5 * (known == estimate)))
     bias = float(norm.ppf(min(max(below, 0.5 / known.size), 1 - 0.5 / known.size)))
-    levels = [
-        float(norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z))))
-        for z in (norm.ppf(tail), norm.ppf(1 - tail))
-    ]
+    levels = [float(norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))) for z in (norm.ppf(tail), norm.ppf(1 - tail))]
     low, high = _quantiles(estimate, values, *levels)
     return Interval(estimate, low, high, method, confidence)
 

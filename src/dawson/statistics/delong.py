@@ -83,9 +83,7 @@ def delong_covariance(truth: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.f
     return areas, _covariance(v10) / v10.shape[1] + _covariance(v01) / v01.shape[1]
 
 
-def delong_interval(
-    truth: ArrayLike, score: ArrayLike, confidence: float = 0.95, scale: Literal["logit", "plain"] = "logit"
-) -> Interval:
+def delong_interval(truth: ArrayLike, score: ArrayLike, confidence: float = 0.95, scale: Literal["logit", "plain"] = "logit") -> Interval:
     """The area under the ROC curve with its DeLong interval.
 
     Parameters

@@ -52,9 +52,9 @@ def binary_intervals(
     replicates = replicate_figures(truth, score, called, counts)
     result = {name: percentile_interval(estimates[name], replicates[name], confidence) for name in FIGURES}
     for name, (part, whole) in _fractions(table).items():
-        if _no_spread(replicates[name]):
+        if no_spread(replicates[name]):
             result[name] = exact_binomial(part, whole, confidence)
-    if _no_spread(replicates["auc"]):
+    if no_spread(replicates["auc"]):
         result["auc"] = delong_interval(truth, score, confidence)
     return result
 
@@ -90,13 +90,11 @@ def macro_intervals(
     replicates["accuracy"] = weight[:, true == call].sum(1) / weight.sum(1)
     estimates = macro_figures(true, scores, call)
     result = {name: percentile_interval(estimates[name], replicates[name], confidence) for name in FIGURES}
-    if _no_spread(replicates["accuracy"]):
+    if no_spread(replicates["accuracy"]):
         result["accuracy"] = exact_binomial(float(np.sum(true == call)), true.size, confidence)
-    stuck = [name for name in FIGURES if name != "accuracy" and _no_spread(replicates[name])]
+    stuck = [name for name in FIGURES if name != "accuracy" and no_spread(replicates[name])]
     if stuck:
-        classes = [
-            binary_intervals(true == k, scores[:, k], call == k, weight, confidence) for k in range(scores.shape[1])
-        ]
+        classes = [binary_intervals(true == k, scores[:, k], call == k, weight, confidence) for k in range(scores.shape[1])]
         for name in stuck:
             low, high = (float(np.mean([getattr(one[name], end) for one in classes])) for end in ("low", "high"))
             result[name] = Interval(estimates[name], low, high, "mean of the classes' exact bounds", confidence)
@@ -143,17 +141,12 @@ def predictive_intervals(
     for name, rule in (("ppv", ppv_at), ("npv", npv_at)):
         value = rule(prevalence, estimate["sensitivity"], estimate["specificity"])
         resampled = np.array(
-            [
-                rule(prevalence, one, two)
-                for one, two in zip(replicates["sensitivity"], replicates["specificity"], strict=True)
-            ]
+            [rule(prevalence, one, two) for one, two in zip(replicates["sensitivity"], replicates["specificity"], strict=True)]
         )
-        if _no_spread(resampled):
+        if no_spread(resampled):
             low = rule(prevalence, sensitivity.low, specificity.low)
             high = rule(prevalence, sensitivity.high, specificity.high)
-            result[name] = Interval(
-                value, low, high, "Bayes' rule on exact bounds of sensitivity and specificity", confidence
-            )
+            result[name] = Interval(value, low, high, "Bayes' rule on exact bounds of sensitivity and specificity", confidence)
         else:
             result[name] = percentile_interval(value, resampled, confidence)
     return result
@@ -170,7 +163,8 @@ def _fractions(table: Counts) -> Mapping[str, tuple[float, float]]:
     }
 
 
-def _no_spread(replicates: NDArray[np.float64]) -> bool:
+def no_spread(replicates: NDArray[np.float64]) -> bool:
+    """Whether all resamples in which a figure is defined agree on it, so that a bootstrap interval has no width."""
     known = replicates[~np.isnan(replicates)]
     # Sums of weighted pairs differ in the last bits only, whatever was drawn.
     return bool(known.size) and float(np.ptp(known)) < 1e-12

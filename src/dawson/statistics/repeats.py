@@ -62,9 +62,7 @@ def nadeau_bengio_interval(values: ArrayLike, n_train: float, n_test: float, con
     return _t_interval(values, _share(n_train, n_test), NADEAU_BENGIO, confidence)
 
 
-def nadeau_bengio_test(
-    first: ArrayLike, second: ArrayLike, n_train: float, n_test: float, confidence: float = 0.95
-) -> Comparison:
+def nadeau_bengio_test(first: ArrayLike, second: ArrayLike, n_train: float, n_test: float, confidence: float = 0.95) -> Comparison:
     """Corrected resampled t test of two models on identical splits.
 
     Parameters
@@ -101,9 +99,7 @@ def nadeau_bengio_test(
     half = stats.t.ppf((1 + check_confidence(confidence)) / 2, freedom) * error
     mean = float(difference.mean())
     t = mean / error
-    return Comparison(
-        mean, float(mean - half), float(mean + half), float(t), float(2 * stats.t.sf(abs(t), freedom)), method
-    )
+    return Comparison(mean, float(mean - half), float(mean + half), float(t), float(2 * stats.t.sf(abs(t), freedom)), method)
 
 
 def _t_interval(values: ArrayLike, share: float | None, method: str, confidence: float) -> Interval:
