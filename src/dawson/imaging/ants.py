@@ -62,7 +62,7 @@ class Ants:
         start.save(folder / "start.txt")
         images = []
         for name, image in (("fixed", fixed), ("moving", moving)):
-            nib.save(image, folder / f"{name}.nii.gz")  # type: ignore[attr-defined]
+            nib.save(image, folder / f"{name}.nii.gz")
             images.append(self._ants.image_read(str(folder / f"{name}.nii.gz")))
         try:
             with silent_library():

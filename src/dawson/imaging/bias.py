@@ -36,7 +36,7 @@ def correct_bias(image: Any, mask: Any, threads: int = 1) -> tuple[Any, Any]:
     PreprocessingError
         The mask is empty, or N4 gave no finite field.
     """
-    import SimpleITK as sitk
+    import SimpleITK
 
     inside = np.asarray(mask.dataobj) > 0
     values = np.asarray(image.dataobj, dtype=np.float32)
@@ -49,15 +49,15 @@ def correct_bias(image: Any, mask: Any, threads: int = 1) -> tuple[Any, Any]:
     straight = RAS_LPS @ np.diag([*spacing, 1.0])
     whole = to_itk(nib.Nifti1Image(values + np.float32(shift), straight))
     factors = [int(max(1, min(round(WORKING_MM / size), count // 8))) for size, count in zip(spacing, values.shape, strict=True)]
-    small = sitk.Shrink(whole, factors)
-    small_mask = sitk.Shrink(to_itk(nib.Nifti1Image(inside.astype(np.uint8), straight), np.uint8), factors)
-    corrector = sitk.N4BiasFieldCorrectionImageFilter()
+    small = SimpleITK.Shrink(whole, factors)
+    small_mask = SimpleITK.Shrink(to_itk(nib.Nifti1Image(inside.astype(np.uint8), straight), np.uint8), factors)
+    corrector = SimpleITK.N4BiasFieldCorrectionImageFilter()
     corrector.SetNumberOfThreads(threads)
     corrector.SetMaximumNumberOfIterations(ITERATIONS)
     corrector.SetConvergenceThreshold(_CONVERGENCE)
     try:
         corrector.Execute(small, small_mask)
-        log_field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(whole)).T
+        log_field = SimpleITK.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(whole)).T
     except RuntimeError as error:
         raise PreprocessingError(f"N4 bias correction failed: {str(error).strip().splitlines()[-1]}") from None
     field = np.exp(log_field.astype(np.float32))

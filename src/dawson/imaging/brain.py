@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -95,7 +94,7 @@ def _deepbet_model() -> Any:
 
 
 def deepbet(image: Any, threads: int = 1) -> NDArray[np.bool_]:
-    """Deepbet (Fisch et al. 2024, doi:10.1016/j.compbiomed.2024.108845): a network for T1w that reads FLAIR as well."""
+    """Brain by deepbet (Fisch et al. 2024, doi:10.1016/j.compbiomed.2024.108845): a network for T1w that reads FLAIR as well."""
     import torch
 
     before = torch.get_num_threads()
@@ -164,14 +163,14 @@ def _by_command(
     with tempfile.TemporaryDirectory(prefix="dawson-") as name:
         folder = Path(name)
         source = folder / "head.nii.gz"
-        nib.save(image, source)  # type: ignore[attr-defined]
+        nib.save(image, source)
         command, mask_path = plan(source, folder)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not mask_path.exists():
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise PreprocessingError(f"{program} ended with code {done.returncode}: {lines[-1] if lines else 'no message'}.")
-        with contextlib.closing(mask_path.open("rb")):
-            return np.asarray(nib.load(mask_path).dataobj) > 0.5  # type: ignore[attr-defined, no-any-return]
+        found: Any = nib.load(mask_path)
+        return np.asarray(np.asarray(found.dataobj) > 0.5, dtype=bool)
 
 
 EXTRACTORS: dict[str, BrainExtractor] = {"deepbet": deepbet, "hd-bet": hd_bet, "synthstrip": synthstrip}

@@ -37,11 +37,11 @@ def to_itk(image: Any, dtype: Any = np.float32) -> Any:
     PreprocessingError
         The axes are not at right angles: ITK cannot hold a sheared grid, so that the image must be resampled first.
     """
-    import SimpleITK as sitk
+    import SimpleITK
 
     spacing, direction, origin = itk_geometry(image.affine)
     # ITK counts the fastest axis first, numpy last
-    result = sitk.GetImageFromArray(np.ascontiguousarray(np.asarray(image.dataobj, dtype=dtype).T))
+    result = SimpleITK.GetImageFromArray(np.ascontiguousarray(np.asarray(image.dataobj, dtype=dtype).T))
     result.SetSpacing(spacing)
     result.SetDirection(direction)
     result.SetOrigin(origin)
@@ -50,9 +50,9 @@ def to_itk(image: Any, dtype: Any = np.float32) -> Any:
 
 def from_itk(image: Any) -> Any:
     """A 3D SimpleITK image as a nibabel image at the same place in the world."""
-    import SimpleITK as sitk
+    import SimpleITK
 
-    return nib.Nifti1Image(np.ascontiguousarray(sitk.GetArrayFromImage(image).T), itk_affine(image))
+    return nib.Nifti1Image(np.ascontiguousarray(SimpleITK.GetArrayFromImage(image).T), itk_affine(image))
 
 
 def itk_affine(image: Any) -> NDArray[np.float64]:
@@ -84,9 +84,9 @@ def itk_geometry(affine: NDArray[np.float64]) -> tuple[tuple[float, ...], tuple[
 
 def field_to_ras(field: Any) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Displacements of a SimpleITK vector image (LPS mm) as an array (i, j, k, 3) in RAS mm, with its affine."""
-    import SimpleITK as sitk
+    import SimpleITK
 
-    lps = np.asarray(sitk.GetArrayFromImage(field), dtype=np.float32).transpose(2, 1, 0, 3)
+    lps = np.asarray(SimpleITK.GetArrayFromImage(field), dtype=np.float32).transpose(2, 1, 0, 3)
     return np.ascontiguousarray(lps * np.asarray([-1, -1, 1], dtype=np.float32)), itk_affine(field)
 
 

@@ -145,7 +145,7 @@ def register_to_template(
 
 
 def starting_transform(fixed: Any, moving: Any) -> Affine:
-    """A rough rigid alignment that needs no luck: the best of many heads positions by mutual information at 8 mm.
+    """A rough rigid alignment that needs no luck: the best of many head positions by mutual information at 8 mm.
 
     Tried are the world as it is and, with the centres of mass laid upon each other, head turns up to 40 degrees.
 
@@ -187,6 +187,33 @@ def _centre(image: Any) -> NDArray[np.float64]:
         raise PreprocessingError("An image without any brain voxel cannot be registered.")
     centre: NDArray[np.float64] = grid_points(image.shape, image.affine, brain).mean(axis=0)
     return centre
+
+
+def shared_information(fixed: Any, moving: Any, transform: Affine, spacing_mm: float = 3.0) -> float:
+    """Mutual information of two registered brains of any contrasts, on cubes of a fixed size.
+
+    Brains of different people overlap almost as well as two images of one brain once they are registered (Dice 0.90 to
+    0.96 against 0.98 on real scans), but what lies inside does not agree: 0.05 to 0.09 against 0.19 to 0.23.
+
+    Parameters
+    ----------
+    fixed, moving : nibabel.Nifti1Image
+        0 outside the brain.
+    transform : Affine
+        From fixed points to moving points.
+    spacing_mm : float
+        The figure depends on it.
+
+    Returns
+    -------
+    float
+        0 to 1, see `dawson.imaging.tissue.mutual_information`; 0 where the two do not meet.
+    """
+    first = isotropic(fixed, spacing_mm)
+    second = resample(isotropic(moving, spacing_mm), first.shape, first.affine, [transform])
+    values = [np.asarray(image.dataobj, dtype=np.float32) for image in (first, second)]
+    both = (values[0] > 0) & (values[1] > 0)
+    return mutual_information(values[0][both], values[1][both]) if both.sum() > 100 else 0.0
 
 
 def overlap_dice(fixed_mask: Any, moving_mask: Any, transform: Affine, spacing_mm: float = 2.0) -> float:

@@ -68,8 +68,8 @@ def sample(
 
 def inside_grid(voxels: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.bool_]:
     """Which voxel coordinates (n, 3) lie in the volume, outer halves of the border voxels included."""
-    inside: NDArray[np.bool_] = ((voxels >= -0.5) & (voxels <= np.asarray(shape) - 0.5)).all(axis=1)
-    return inside
+    inside = (voxels >= -0.5) & (voxels <= np.asarray(shape) - 0.5)
+    return np.asarray(inside.all(axis=1), dtype=bool)
 
 
 def grid_points(shape: Sequence[int], affine: NDArray[np.float64], mask: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:

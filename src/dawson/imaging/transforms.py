@@ -39,7 +39,7 @@ class Affine:
 
     def inverse(self) -> Affine:
         """The map back."""
-        return Affine(np.linalg.inv(self.matrix))
+        return Affine(np.asarray(np.linalg.inv(self.matrix), dtype=np.float64))
 
     def save(self, path: Path) -> None:
         """Write as ITK text (`.txt`)."""
@@ -80,7 +80,7 @@ class Warp:
         image = nib.Nifti1Image(lps[:, :, :, None, :], self.affine)
         image.header.set_intent(_VECTOR_INTENT)
         image.header.set_xyzt_units("mm")
-        nib.save(image, path)  # type: ignore[attr-defined]
+        nib.save(image, path)
 
     @classmethod
     def load(cls, path: Path) -> Warp:
@@ -91,7 +91,7 @@ class Warp:
         PreprocessingError
             The file is no vector field.
         """
-        image: Any = nib.load(path)  # type: ignore[attr-defined]
+        image: Any = nib.load(path)
         field = np.asarray(image.dataobj, dtype=np.float32)
         if field.ndim != 5 or field.shape[3:] != (1, 3):
             raise PreprocessingError(f"{path} is no displacement field.", "Delete it; it will be made again.")

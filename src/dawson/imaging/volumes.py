@@ -112,7 +112,7 @@ def _load(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise ImageError(path, "is an empty file (0 bytes).", _AGAIN)
     try:
-        return nib.load(path)  # type: ignore[attr-defined]
+        return nib.load(path)
     except EOFError:
         raise ImageError(path, "is truncated: it ends inside its header.", _AGAIN) from None
     except PermissionError:

@@ -129,7 +129,7 @@ def _earlier(derivatives: Path) -> list[PreprocessRow]:
     table = read_preprocess_table(derivatives)
     if not set(COLUMNS) <= set(table.columns):
         return []
-    return [PreprocessRow(**values) for values in table[list(COLUMNS)].to_dict("records")]
+    return [PreprocessRow(**{str(name): value for name, value in values.items()}) for values in table[list(COLUMNS)].to_dict("records")]
 
 
 def _write(derivatives: Path, rows: list[PreprocessRow]) -> None:

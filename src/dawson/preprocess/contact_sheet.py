@@ -46,7 +46,7 @@ def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figur
     views = _views()
     # without pyplot: no global state, no window, whatever the user's backend
     figure = Figure(figsize=(2.0 * len(views), 2.0 * len(images) + 1.1), facecolor="#101418")
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     height = figure.get_figheight()
     top, bottom = 1.0 - 0.8 / height, 0.28 / height
     grid = figure.add_gridspec(len(images), len(views), left=0.03, right=0.998, top=top, bottom=bottom, wspace=0.02, hspace=0.02)

@@ -46,6 +46,8 @@ class PreprocessRow:
         Brain mask against the template's.
     flair_t1w_overlap : float
         Dice of the two brain masks after rigid registration, in the field of view both share.
+    flair_t1w_information : float
+        Mutual information of the two brains after rigid registration, 0 to 1.
     min_jacobian : float
         Smallest Jacobian determinant of the warp with its affine inside the template brain; above 0 means no fold.
     warp_attempts : int
@@ -68,6 +70,7 @@ class PreprocessRow:
     template_mutual_information: float = nan
     template_brain_dice: float = nan
     flair_t1w_overlap: float = nan
+    flair_t1w_information: float = nan
     min_jacobian: float = nan
     warp_attempts: int = 0
     brain_ml: float = nan

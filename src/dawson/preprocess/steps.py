@@ -17,7 +17,7 @@ from dawson.imaging.bias import correct_bias
 from dawson.imaging.brain import brain_mask
 from dawson.imaging.intensity import CLIP_PERCENTILES, normalise
 from dawson.imaging.registration import overlap_dice, register_rigid, register_to_template
-from dawson.imaging.resample import isotropic, resample
+from dawson.imaging.resample import PointTransform, isotropic, resample
 from dawson.imaging.slices import CENTRE_MM, channel_image
 from dawson.imaging.template import TEMPLATE_SPACE, template_image, template_mask
 from dawson.imaging.tissue import (
@@ -103,7 +103,7 @@ def _unbias(scan: Scan, derivatives: Path, steps: Steps, contrast: str, raw: Pat
     mask_path = scan.derivative(derivatives, names.brain_mask(contrast))
 
     def make(output: Path) -> None:
-        image, mask = read_volume(raw), nib.load(mask_path)
+        image, mask = read_volume(raw), _load(mask_path)
         corrected, _ = correct_bias(image, mask, threads)
         # a margin for the interpolation at the brain's edge; the face is not carried into the derivatives
         spacing = np.sqrt((image.affine[:3, :3] ** 2).sum(axis=0))
@@ -118,8 +118,8 @@ def _rigid(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Step
     paths = [scan.derivative(derivatives, name(contrast)) for contrast in ("T1w", "FLAIR") for name in (names.unbiased, names.brain_mask)]
 
     def make(output: Path) -> dict[str, Any]:
-        t1w_mask, flair_mask = nib.load(paths[1]), nib.load(paths[3])
-        fixed, moving = _masked(nib.load(paths[0]), t1w_mask), _masked(nib.load(paths[2]), flair_mask)
+        t1w_mask, flair_mask = _load(paths[1]), _load(paths[3])
+        fixed, moving = _masked(_load(paths[0]), t1w_mask), _masked(_load(paths[2]), flair_mask)
         rigid = register_rigid(fixed, moving, config.registration, config.registration_mm, threads)
         rigid.save(output)
         return {"flair_t1w_overlap": round(overlap_dice(t1w_mask, flair_mask, rigid), 4)}
@@ -137,7 +137,7 @@ def _to_template(scan: Scan, derivatives: Path, config: PreprocessSection, steps
     def make(affine_path: Path, warp_path: Path) -> dict[str, Any]:
         template = template_image(spacing) if contrast == "T1w" else flair_template(spacing)
         mask = nib.Nifti1Image(template_mask(spacing).astype(np.uint8), template.affine)
-        moving = _masked(nib.load(image_path), nib.load(mask_path))
+        moving = _masked(_load(image_path), _load(mask_path))
         found = register_to_template(template, mask, moving, config.registration, spacing, threads)
         found.affine.save(affine_path)
         # a thousandth of a millimetre is enough, and makes the file half as large
@@ -167,8 +167,8 @@ def _resample(
         outputs.append(scan.derivative(derivatives, names.TEMPLATE_BRAIN))
 
     def make(image_output: Path, mask_output: Path | None = None) -> dict[str, Any]:
-        image, mask = nib.load(image_path), nib.load(mask_path)
-        transforms = [Warp.load(warp_path), Affine.load(affine_path), *[Affine.load(path) for path in rigid]]
+        image, mask = _load(image_path), _load(mask_path)
+        transforms: list[PointTransform] = [Warp.load(warp_path), Affine.load(affine_path), *[Affine.load(path) for path in rigid]]
         template = template_image()
         inside = template_mask()
         brain = np.asarray(resample(mask, template.shape, template.affine, transforms, 0, inside).dataobj) > 0.5
@@ -185,7 +185,7 @@ def _resample(
     return steps.run(f"{contrast} to the template", outputs, sources, parameters, make, SkullStripped=True, Space=TEMPLATE_SPACE)
 
 
-def _fit(image: Any, mask: Any, transforms: list[Any], contrast: str, spacing: float) -> dict[str, Any]:
+def _fit(image: Any, mask: Any, transforms: list[PointTransform], contrast: str, spacing: float) -> dict[str, Any]:
     """Figures of fit at the resolution of the registration: finer detail was not what it aligned."""
     coarse = template_image(spacing)
     small = resample(isotropic(_masked(image, mask), spacing), coarse.shape, coarse.affine, transforms, 1, template_mask(spacing))
@@ -205,7 +205,7 @@ def _channels(scan: Scan, derivatives: Path, config: PreprocessSection, steps: S
     def make(output: Path) -> dict[str, Any]:
         image = read_volume(flair)
         values = np.asarray(image.dataobj, dtype=np.float32)
-        brain = values != 0 if mask is None else np.asarray(nib.load(mask).dataobj) > 0
+        brain = values != 0 if mask is None else np.asarray(_load(mask).dataobj) > 0
         channels = _slices(normalise(values, brain), brain, image.affine, config)
         empty = [f"{z:g}" for z, channel in zip(config.slices_mm, channels, strict=True) if not channel.any()]
         if empty:
@@ -249,6 +249,10 @@ def _contact_sheet(scan: Scan, derivatives: Path, steps: Steps, contrasts: list[
         draw_contact_sheet(path, scan.entities, dict(zip(order, sources, strict=True)), shown)
 
     steps.run("contact sheet", [output], sources, {"figures": shown}, make)
+
+
+def _load(path: Path) -> Any:
+    return nib.load(path)
 
 
 def _masked(image: Any, mask: Any) -> Any:
