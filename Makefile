@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types floors docs check debian clean
+.PHONY: help setup demo test test-all lint types floors docs check clean
 
 help:  ## Show these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,9 +46,6 @@ docs: $(VENV)/.develop  ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 check: lint types floors docs  ## Everything but the tests
-
-debian:  ## Install the Debian packages that the browser tests need (as root)
-	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium
 
 clean:  ## Remove what was built, but not .venv
 	rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

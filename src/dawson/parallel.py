@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from dawson.errors import ConfigError, MissingDependencyError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_WATCH = "watch-the-parent"
 
 
 def cores() -> int:
@@ -65,4 +70,18 @@ def each(function: Callable[[Item], Result], items: Sequence[Item], jobs: int = 
     with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=max(1, cores() // jobs)):
         # A worker that has grown (by loading torch, say) is replaced between two items, which harms nothing.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(function)(item) for item in items)
+        work = partial(_with_its_parent, function, os.getpid())
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(work)(item) for item in items)
+
+
+def _with_its_parent(function: Callable[[Item], Result], parent: int, item: Item) -> Result:
+    """Apply the function in a worker that ends when the process it works for is killed."""
+    if os.getppid() == parent and not any(thread.name == _WATCH for thread in threading.enumerate()):
+        threading.Thread(target=_leave_with, args=(parent,), name=_WATCH, daemon=True).start()
+    return function(item)
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

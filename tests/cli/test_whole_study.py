@@ -49,6 +49,7 @@ def test_the_model_reads_new_patients_and_refuses_its_own(study: Path, dawson, t
     assert info["trained_on"]["simulated"] is True
     own = dawson("predict", model, "--study", study, "--out", tmp_path / "own")
     assert own.returncode == 1 and "sub-001" in own.stderr
+    # Another study with the same pseudonyms is another matter.
     new = tmp_path / "new"
     assert dawson("simulate", "cohort", new, "--ms", 1, "--nmosd", 0, "--seed", 77, "--jobs", 1).returncode == 0
     done = dawson("predict", model, "--study", new, "--out", tmp_path / "read", "--json")

@@ -41,10 +41,15 @@ def test_deepbet_finds_the_brain_in_thick_slices(contrast: str) -> None:
     assert dice(np.asarray(found.dataobj) > 0, expected) > 0.93
 
 
-def test_what_is_no_head_has_no_brain() -> None:
-    noise = np.random.default_rng(0).uniform(0, 1, (60, 60, 60)).astype(np.float32)
+def test_a_brain_of_an_impossible_size_is_refused() -> None:
+    head = _head("T1w")
+    with pytest.raises(PreprocessingError, match=r"brain of 2\d\d mL"):
+        brain_mask(nib.Nifti1Image(np.asarray(head.dataobj), head.affine @ np.diag([0.5, 0.5, 0.5, 1.0])), threads=2)
+
+
+def test_an_empty_image_has_no_brain() -> None:
     with pytest.raises(PreprocessingError, match="brain"):
-        brain_mask(nib.Nifti1Image(noise, np.diag([3.0, 3.0, 3.0, 1.0])))
+        brain_mask(nib.Nifti1Image(np.zeros((50, 50, 50), dtype=np.float32), np.diag([4.0, 4.0, 4.0, 1.0])))
 
 
 @pytest.mark.parametrize(("name", "hint"), [("synthstrip", "FreeSurfer"), ("hd-bet", "pip install hd-bet")])

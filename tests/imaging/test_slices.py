@@ -27,9 +27,7 @@ def marked() -> nib.Nifti1Image:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_all_48_axis_orders_give_the_same_image(order: str, marked: nib.Nifti1Image) -> None:
-    turned = marked.as_reoriented(
-        nib.orientations.ornt_transform(nib.io_orientation(marked.affine), nib.orientations.axcodes2ornt(order))
-    )
+    turned = marked.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(marked.affine), nib.orientations.axcodes2ornt(order)))
     assert "".join(nib.aff2axcodes(turned.affine)) == order
     np.testing.assert_allclose(channel_image(turned), channel_image(marked), atol=1e-4)
 

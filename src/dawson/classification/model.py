@@ -41,7 +41,10 @@ def write_model(
     from dawson.classification.experiment import environment
 
     manifest = paths.manifest(name)
-    write_tsv(manifest, usable.table[["participant_id", "session_id", "label", "hash"]])
+    raw = {(scan.participant_id, scan.session_id): scan.flair for scan in cohort.scans if scan.flair is not None}
+    listed = usable.table[["participant_id", "session_id", "label", "hash"]]
+    keys = zip(listed["participant_id"], listed["session_id"], strict=True)
+    write_tsv(manifest, listed.assign(flair_sha256=[sha256(raw[key]) for key in keys]))
     people = usable.table.drop_duplicates("participant_id")["label"].value_counts()
     records = [read_json(run.record) for run in members]
     folder = paths.model(name)

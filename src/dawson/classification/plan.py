@@ -92,7 +92,7 @@ def _runs(
                 folder=folder,
                 explain=explained and repeat == EXPLAINED_REPEAT,
                 weights=weights / f"{member}.safetensors" if weights is not None else None,
-            )  # fmt: skip
+            )
         )
     return runs
 

@@ -145,10 +145,17 @@ def predict_cohort(
 
 
 def _refuse_training_people(model: Model, scans: Sequence[Scan], manifest: Path | None) -> None:
+    """Raise where somebody was in training.
+
+    Pseudonyms repeat between studies, images do not: a person is known by an image of the training set, and the pseudonyms count
+    as well once any image shows that this is the study of the training set.
+    """
     if manifest is None or not manifest.exists() or sha256(manifest) != model.description["manifest_sha256"]:
         return
-    trained = set(read_tsv(manifest)["participant_id"])
-    both = sorted({scan.participant_id for scan in scans} & trained)
+    table = read_tsv(manifest)
+    images, names = set(table["flair_sha256"]), set(table["participant_id"])
+    known = {scan.participant_id for scan in scans if scan.flair is not None and sha256(scan.flair) in images}
+    both = sorted(known | ({scan.participant_id for scan in scans} & names if known else set()))
     if both:
         shown = ", ".join(both[:5]) + (f" and {len(both) - 5} more" if len(both) > 5 else "")
         raise LeakageError(

@@ -66,7 +66,7 @@ class Run:
     @property
     def digest(self) -> str:
         """Digest of everything that decides the result: images, labels, roles, settings, seed."""
-        rows = self.table[["participant_id", "session_id", "label", "role", "hash"]].values.tolist()
+        rows = self.table[["participant_id", "session_id", "label", "role", "hash"]].to_numpy().tolist()
         settings = self.training.model_dump(exclude={"device", "precision"})
         content = [sorted(rows), list(self.classes), settings, self.seed, self.repeat, self.fold]
         return digest_of(content)

@@ -13,9 +13,6 @@ from rich.console import Console
 from dawson import __version__
 from dawson.errors import DawsonError
 
-# Typer names the errors of wrong usage by their kinds only; this is what they have in common.
-_WRONG_USAGE = typer.BadParameter.__mro__[1]
-
 RESEARCH_USE = "Research use only: not a medical device, not for diagnosis."
 
 app = typer.Typer(
@@ -57,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         _say("Stopped. What was finished is kept: the same command takes up the work again.")
         sys.exit(1)
-    except _WRONG_USAGE as error:
-        error.show()
-        sys.exit(2)
+    except typer.TyperException as error:
+        error.show() if hasattr(error, "show") else _say(_plain(error.format_message()))
+        sys.exit(error.exit_code)
     except Exception as error:
         if debug:
             raise
@@ -72,7 +69,10 @@ def _explain(error: Exception) -> str:
         return f"[bold red]Error:[/] {_plain(error.message)}" + (f"\n{_plain(error.fix)}" if error.fix else "")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         place = error.filename or "the output folder"
-        return f"[bold red]Error:[/] The disk is full ({_plain(str(place))}).\nFree some space and run the same command again: what was finished is kept."
+        return (
+            f"[bold red]Error:[/] The disk is full ({_plain(str(place))}).\n"
+            "Free some space and run the same command again: what was finished is kept."
+        )
     if isinstance(error, OSError) and error.filename:
         return f"[bold red]Error:[/] {_plain(str(error.filename))}: {_plain(error.strerror or str(error))}."
     return (

@@ -33,13 +33,14 @@ def info(
         return
     trained, performance = said["trained_on"], said["performance"]
     people = ", ".join(f"{count} {label}" for label, count in trained["participants"].items())
+    simulated = "; SIMULATED patients" if trained["simulated"] else ""
     auc = performance["figures"]["auc"]
     show_table(
         f"Model {read.name}", ["", ""],
         [
             ["classes", ", ".join(read.classes) + f" (positive: {said['positive']})"],
             ["network", f"{said['training']['network']}, {len(said['members'])} members, {said['channels']} slices"],
-            ["trained on", f"{trained['study']}: {people}; {trained['scans']} scans" + ("; SIMULATED patients" if trained["simulated"] else "")],
+            ["trained on", f"{trained['study']}: {people}; {trained['scans']} scans{simulated}"],
             ["AUC, out of sample", f"{figure(auc)}; {auc['method']}"],
             ["evaluated by", f"{performance['scheme']}, {performance['repeats']} repeats x {performance['folds']} folds"],
             ["digest", read.digest],

@@ -32,9 +32,16 @@ OptionalSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Start o
 
 
 def study_config(
-    study: Path, out: Path | None, where: str | None, repeats: int | None, folds: int | None, test_per_class: int | None, epochs: int | None,
-    scheme: str | None, seed: int | None,
-) -> StudyConfig:  # fmt: skip
+    study: Path,
+    out: Path | None,
+    where: str | None,
+    repeats: int | None,
+    folds: int | None,
+    test_per_class: int | None,
+    epochs: int | None,
+    scheme: str | None,
+    seed: int | None,
+) -> StudyConfig:
     """The study file, of the results' folder if there is one, with what the command line changes."""
     places = [folder / STUDY_FILE for folder in (out, study) if folder is not None]
     return read_config(next((place for place in places if place.exists()), places[-1])).updated(

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dawson.errors import ImageError
 from dawson.files import atomic_path, read_json, sha256, sidecar_path, write_sidecar
 
 # part of every step's parameters; raised when what a step computes changes
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -68,8 +69,18 @@ class Steps:
         -------
         dict
             The figures, of this run or of the one that did the step.
+
+        Raises
+        ------
+        ImageError
+            A source does not exist or may not be read.
         """
-        digests = {self._named(path): self._digest(path) for path in sources}
+        try:
+            digests = {self._named(path): self._digest(path) for path in sources}
+        except FileNotFoundError as error:
+            raise ImageError(error.filename, "does not exist.", "Check the path, or that the link it is points to a file.") from None
+        except PermissionError as error:
+            raise ImageError(error.filename, "may not be read (permission denied).", "Ask its owner for read access.") from None
         wanted = json.loads(json.dumps({"Step": name, "StepVersion": VERSION, **parameters}))
         if not self.force:
             done = self._finished(outputs, digests, wanted)

@@ -100,6 +100,7 @@ def _caption(figures: Mapping[str, Any]) -> str:
         "template_mutual_information": "mutual information",
         "template_brain_dice": "brain Dice",
         "flair_t1w_overlap": "T1w-FLAIR overlap",
+        "flair_t1w_information": "T1w-FLAIR information",
         "min_jacobian": "smallest Jacobian",
     }
     shown = [f"{label} {figures[name]:.3f}" for name, label in names.items() if name in figures and np.isfinite(figures[name])]

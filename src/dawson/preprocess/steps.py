@@ -16,7 +16,7 @@ from dawson.errors import PreprocessingError
 from dawson.imaging.bias import correct_bias
 from dawson.imaging.brain import brain_mask
 from dawson.imaging.intensity import CLIP_PERCENTILES, normalise
-from dawson.imaging.registration import overlap_dice, register_rigid, register_to_template
+from dawson.imaging.registration import overlap_dice, register_rigid, register_to_template, shared_information
 from dawson.imaging.resample import PointTransform, isotropic, resample
 from dawson.imaging.slices import CENTRE_MM, channel_image
 from dawson.imaging.template import TEMPLATE_SPACE, template_image, template_mask
@@ -32,8 +32,10 @@ from dawson.imaging.volumes import read_volume
 from dawson.preprocess import names
 from dawson.preprocess.cache import Steps
 
-# brain masks of one head overlap by more than 0.93 even with thick slices of different angles
+# Of 12 pairs of real scans registered to each other, those of one head had Dice 0.976 to 0.982 and information 0.195 to
+# 0.231, those of two heads 0.904 to 0.964 and 0.046 to 0.089: the overlap alone shows only gross mistakes.
 SAME_HEAD_DICE = 0.8
+SAME_HEAD_INFORMATION = 0.12
 ON_TEMPLATE_DICE = 0.8
 _MARGIN_MM = 10.0
 _STEP_OF_WARP_MM = 2.0**-10
@@ -60,10 +62,11 @@ def from_native_space(scan: Scan, derivatives: Path, config: PreprocessSection, 
     chains: dict[str, list[Path]] = {registered: []}
     if "T1w" in raw:
         row |= _rigid(scan, derivatives, config, steps, threads)
-        if row["flair_t1w_overlap"] < SAME_HEAD_DICE:
+        if row["flair_t1w_overlap"] < SAME_HEAD_DICE or row["flair_t1w_information"] < SAME_HEAD_INFORMATION:
             raise PreprocessingError(
-                f"T1w and FLAIR look like different heads: their brains overlap by {row['flair_t1w_overlap']:.2f} only "
-                f"(same heads by more than {SAME_HEAD_DICE}).",
+                f"T1w and FLAIR look like different heads: after registration their brains overlap by {row['flair_t1w_overlap']:.2f} "
+                f"(due: {SAME_HEAD_DICE:g}) and share an information of {row['flair_t1w_information']:.2f} "
+                f"(due: {SAME_HEAD_INFORMATION:g}).",
                 "Check that both images are of this person and session.",
             )
         chains["FLAIR"] = [scan.derivative(derivatives, names.rigid())]
@@ -122,7 +125,10 @@ def _rigid(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Step
         fixed, moving = _masked(_load(paths[0]), t1w_mask), _masked(_load(paths[2]), flair_mask)
         rigid = register_rigid(fixed, moving, config.registration, config.registration_mm, threads)
         rigid.save(output)
-        return {"flair_t1w_overlap": round(overlap_dice(t1w_mask, flair_mask, rigid), 4)}
+        return {
+            "flair_t1w_overlap": round(overlap_dice(t1w_mask, flair_mask, rigid), 4),
+            "flair_t1w_information": round(shared_information(fixed, moving, rigid), 4),
+        }
 
     parameters = {"method": config.registration, "spacing_mm": config.registration_mm, "kind": "rigid"}
     output = scan.derivative(derivatives, names.rigid())
