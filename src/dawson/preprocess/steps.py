@@ -32,10 +32,10 @@ from dawson.imaging.volumes import read_volume
 from dawson.preprocess import names
 from dawson.preprocess.cache import Steps
 
-# Of 12 pairs of real scans registered to each other, those of one head had Dice 0.976 to 0.982 and information 0.195 to
-# 0.231, those of two heads 0.904 to 0.964 and 0.046 to 0.089: the overlap alone shows only gross mistakes.
+# Of 12 pairs of real scans registered to each other, those of one head had Dice 0.976 to 0.983 and information 0.26 to
+# 0.30, those of two heads 0.905 to 0.965 and 0.066 to 0.135: the overlap alone shows only gross mistakes.
 SAME_HEAD_DICE = 0.8
-SAME_HEAD_INFORMATION = 0.12
+SAME_HEAD_INFORMATION = 0.18
 ON_TEMPLATE_DICE = 0.8
 _MARGIN_MM = 10.0
 _STEP_OF_WARP_MM = 2.0**-10
