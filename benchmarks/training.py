@@ -33,9 +33,7 @@ def images_per_second(precision: str, threads: int) -> float:
     seconds = []
     for epochs in (1, 2):
         started = time.perf_counter()
-        train(
-            images, labels, rows, rows[:2], classes=2, training=TrainingSection(epochs=epochs), computing=computing, seed=(0,)
-        )
+        train(images, labels, rows, rows[:2], classes=2, training=TrainingSection(epochs=epochs), computing=computing, seed=(0,))
         seconds.append(time.perf_counter() - started)
     return count / (seconds[1] - seconds[0])
 

@@ -50,8 +50,11 @@ def test_each_bad_scan_is_a_row_with_its_reason_and_stops_no_other(study: Path, 
     whole = scans[0].flair.read_bytes()
     (folder / "truncated.nii.gz").write_bytes(whole[: len(whole) // 2])
     bad = [
-        Scan("sub-03", "", None, folder / "text.nii.gz"), Scan("sub-04", "", None, folder / "truncated.nii.gz"),
-        Scan("sub-05", "", None, folder / "none.nii.gz"), Scan("sub-06", "", scans[0].flair, None), Scan("sub-07", "", None, None),
+        Scan("sub-03", "", None, folder / "text.nii.gz"),
+        Scan("sub-04", "", None, folder / "truncated.nii.gz"),
+        Scan("sub-05", "", None, folder / "none.nii.gz"),
+        Scan("sub-06", "", scans[0].flair, None),
+        Scan("sub-07", "", None, None),
     ]
     table = preprocess_cohort([*bad, *scans], study, _derivatives(study), CONFIG)
     assert table["status"].tolist() == ["failed"] * 5 + ["done"] * 2
