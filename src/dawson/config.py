@@ -6,11 +6,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dawson.errors import ConfigError
 
 STUDY_FILE = "study.toml"
+REGISTRATION_MM = (1, 2, 3, 4)
 
 
 class Section(BaseModel):
@@ -49,10 +50,18 @@ class PreprocessSection(Section):
 
     brain_extractor: str = "deepbet"
     registration: str = "greedy"
-    registration_mm: Annotated[float, Field(gt=0, le=4)] = 2.0
+    registration_mm: float = 2.0
     slices_mm: Annotated[tuple[float, ...], Field(min_length=1)] = (60.0, 40.0, 20.0, 0.0, -20.0)
     field_of_view_mm: Annotated[float, Field(gt=0)] = 192.0
     matrix: Annotated[int, Field(ge=32)] = 128
+
+    @field_validator("registration_mm")
+    @classmethod
+    def _whole_millimetres(cls, value: float) -> float:
+        # told when the study file is read: otherwise every scan fails, and only after its brain was extracted
+        if value not in REGISTRATION_MM:
+            raise ValueError(f"registration_mm = {value:g} must be 1, 2, 3 or 4: the template comes in whole millimetres")
+        return value
 
 
 class SplitSection(Section):
@@ -144,6 +153,20 @@ def read_config(path: Path) -> StudyConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     return parse_config(content, str(path))
+
+
+def refuse_managed(config: StudyConfig) -> None:
+    """Stop before any image is read where consent is managed: this version reads no consent records.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if config.governance.managed:
+        raise ConfigError(
+            "[governance] managed = true needs consent records, and this version does not read them.",
+            "Set managed = false to work without them; every output will say so.",
+        )
 
 
 def dump_config(config: StudyConfig) -> str:

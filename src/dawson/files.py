@@ -111,7 +111,7 @@ def read_tsv(path: Path | str, text: Sequence[str] = ()) -> pd.DataFrame:
         path,
         sep="\t",
         encoding="utf-8-sig",
-        na_values=["n/a"],
+        na_values=["n/a", ""],
         keep_default_na=False,
         dtype=dict.fromkeys([*identifiers, *[name for name in text if name in header]], "object"),
     )

@@ -40,7 +40,7 @@ def plan_of(out: Path, table: pd.DataFrame, config: StudyConfig) -> Plan:
 
 
 def predictions_of(plan: Plan) -> pd.DataFrame:
-    return collect_predictions(plan.runs, plan.splits, plan.usable.hashes)
+    return collect_predictions(plan.runs, plan.splits, plan.usable)
 
 
 def test_a_study_learns_and_says_so(tmp_path: Path, image_table: Callable[..., pd.DataFrame]) -> None:
@@ -149,7 +149,7 @@ def test_a_planted_leak_stops_training_prediction_and_evaluation(tmp_path: Path,
     predictions = predictions_of(plan)
     splits, person = leak(plan.splits[(plan.splits["repeat"] == 0) & (plan.splits["fold"] == 0)])
     with pytest.raises(LeakageError, match=person):
-        collect_predictions(plan.runs, splits, plan.usable.hashes)
+        collect_predictions(plan.runs, splits, plan.usable)
     with pytest.raises(LeakageError, match=person):
         evaluate(predictions, splits, classes=("A", "B"), positive="B", section=config.evaluation)
 

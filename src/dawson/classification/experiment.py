@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dawson.cohort.leakage import guard
+from dawson.classification.images import UsableImages, guard_images, stack_of
 from dawson.config import StudyConfig, dump_config, read_config
 from dawson.errors import ConfigError, ExperimentError
 from dawson.files import atomic_path, read_tsv, write_text, write_tsv
@@ -109,7 +109,7 @@ def _differences(old: StudyConfig, new: StudyConfig) -> list[str]:
     ]
 
 
-def collect_predictions(runs: Sequence[Run], splits: pd.DataFrame, hashes: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+def collect_predictions(runs: Sequence[Run], splits: pd.DataFrame, images: UsableImages) -> pd.DataFrame:
     """The predictions of all runs as one table, once the guard has seen the splits and the images' hashes.
 
     Raises
@@ -119,7 +119,7 @@ def collect_predictions(runs: Sequence[Run], splits: pd.DataFrame, hashes: Mappi
     """
     import pandas as pd
 
-    guard(splits, hashes)
+    guard_images(splits, images)
     tables = [read_tsv(run.predictions, text=("label", "model", "role")) for run in runs]
     return pd.concat(tables, ignore_index=True)
 
@@ -137,7 +137,6 @@ def collect_explanations(runs: Sequence[Run], path: Path, probability: pd.DataFr
         Ensemble test probabilities of that repeat: participant_id, session_id, probability_CLASS.
     """
     from dawson.classification.explain import upsample
-    from dawson.classification.images import stack_of
 
     parts = [np.load(run.explanations) for run in runs]
     table = runs[0].table

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dawson.classification.contents import CONTRASTS, scan_contents
+from dawson.cohort.leakage import guard
+from dawson.config import refuse_managed
 from dawson.errors import CohortError, ConfigError, ImageError
 from dawson.files import sha256
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from dawson.config import StudyConfig
 
 CHANNELS_NAME = "desc-channels_FLAIR.npy"
+CONTENT_COLUMNS = ("hash", *CONTRASTS)
+_AGAIN = "Run `dawson preprocess` again."
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class UsableImages:
     ----------
     table : DataFrame
         One row an image: participant_id, session_id, label, site, days_from_baseline, and every other participants column;
-        `path` (of the channel image) and `hash` (SHA-256 of its file) are filled by `with_channels`.
+        `path` and `hash` (SHA-256) of the channel image and `flair`, `t1w` (content hashes of the raw images) are filled
+        by `with_channels`.
     exclusions : DataFrame
         participant_id, session_id, stage (selection, diagnosis, files, preprocessing), reason.
     """
@@ -39,11 +45,23 @@ class UsableImages:
     table: pd.DataFrame
     exclusions: pd.DataFrame
 
-    @property
-    def hashes(self) -> dict[tuple[str, str], str]:
-        """Content hash of every image, for the leakage guard."""
-        keys = zip(self.table["participant_id"], self.table["session_id"], strict=True)
-        return dict(zip(keys, self.table["hash"], strict=True))
+    def contents(self) -> list[dict[tuple[str, str], str]]:
+        """Content hashes by participant and session: of the channel images, the raw FLAIRs and the raw T1ws."""
+        keys = list(zip(self.table["participant_id"], self.table["session_id"], strict=True))
+        return [dict(zip(keys, self.table[column], strict=True)) for column in CONTENT_COLUMNS if column in self.table]
+
+
+def guard_images(splits: pd.DataFrame, images: UsableImages) -> None:
+    """The leakage guard with every content hash that is known: a shared FLAIR, T1w or channel image makes people one.
+
+    Raises
+    ------
+    LeakageError
+        From the guard.
+    """
+    guard(splits)
+    for hashes in images.contents():
+        guard(splits, hashes)
 
 
 def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
@@ -58,11 +76,7 @@ def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
     """
     import pandas as pd
 
-    if config.governance.managed:
-        raise ConfigError(
-            "[governance] managed = true needs consent records, and this version does not read them.",
-            "Set managed = false to run an unmanaged study; every output will say so.",
-        )
+    refuse_managed(config)
     diagnosis = config.study.diagnosis_column
     if diagnosis not in cohort.participants:
         raise ConfigError(
@@ -90,12 +104,13 @@ def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
             f"No scan of {cohort.root} can be used: {len(exclusions)} were left out.",
             "Run `dawson cohort validate` to see why.",
         )
-    table = pd.DataFrame(rows).merge(cohort.scan_table(), on=["participant_id", "session_id"], how="left", validate="1:1")
+    known = cohort.scan_table().drop(columns=["label", "path", "hash", "flair", "t1w"], errors="ignore")
+    table = pd.DataFrame(rows).merge(known, on=["participant_id", "session_id"], how="left", validate="1:1")
     return UsableImages(table, pd.DataFrame(exclusions, columns=["participant_id", "session_id", "stage", "reason"]))
 
 
-def with_channels(candidates: UsableImages, cohort: Cohort, derivatives: Path, preprocessed: pd.DataFrame) -> UsableImages:
-    """Keep the candidates that have a channel image, and hash each.
+def with_channels(candidates: UsableImages, cohort: Cohort, derivatives: Path, preprocessed: pd.DataFrame, jobs: int = 1) -> UsableImages:
+    """Keep the candidates that have a channel image, and hash each with the raw images it came from.
 
     Parameters
     ----------
@@ -105,6 +120,8 @@ def with_channels(candidates: UsableImages, cohort: Cohort, derivatives: Path, p
         Root of the derivatives.
     preprocessed : DataFrame
         The rows of `preprocess.tsv`.
+    jobs : int
+        Processes that read raw images.
 
     Raises
     ------
@@ -133,12 +150,14 @@ def with_channels(candidates: UsableImages, cohort: Cohort, derivatives: Path, p
             f"None of the {len(paths)} scans has a channel image under {derivatives}.",
             "Run `dawson preprocess` and look at the reasons in preprocess.tsv.",
         )
+    used = list(zip(table["participant_id"], table["session_id"], strict=True))
+    contents = scan_contents([scans[key] for key in used], derivatives, jobs)
+    table = table.assign(**{contrast: [contents[key][contrast] for key in used] for contrast in CONTRASTS})
     excluded = pd.concat([candidates.exclusions, pd.DataFrame(exclusions, columns=candidates.exclusions.columns)])
     return UsableImages(table, excluded.reset_index(drop=True))
 
 
-@lru_cache(maxsize=2)
-def load_stack(paths: tuple[str, ...]) -> NDArray[np.float32]:
+def read_stack(paths: Sequence[str | Path]) -> NDArray[np.float32]:
     """Channel images as one array, shape (images, channels, rows, columns), float32.
 
     Raises
@@ -151,18 +170,25 @@ def load_stack(paths: tuple[str, ...]) -> NDArray[np.float32]:
         try:
             image = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise ImageError(path, f"cannot be read as a channel image ({error}).", "Run `dawson preprocess` again.") from None
+            raise ImageError(path, f"cannot be read as a channel image ({error}).", _AGAIN) from None
         if images and image.shape != images[0].shape:
-            raise ImageError(path, f"has shape {image.shape}, the other images {images[0].shape}.", "Run `dawson preprocess` again.")
+            raise ImageError(path, f"has shape {image.shape}, the other images {images[0].shape}.", _AGAIN)
         if not np.isfinite(image).all():
-            raise ImageError(path, "holds values that are not finite.", "Run `dawson preprocess` again.")
+            raise ImageError(path, "holds values that are not finite.", _AGAIN)
         images.append(image.astype(np.float32, copy=False))
     return np.stack(images)
 
 
+@lru_cache(maxsize=2)
+def _kept_stack(paths: tuple[str, ...], hashes: tuple[str, ...]) -> NDArray[np.float32]:
+    stack = read_stack(paths)
+    stack.setflags(write=False)
+    return stack
+
+
 def stack_of(table: pd.DataFrame) -> NDArray[np.float32]:
-    """`load_stack` of a table's `path` column."""
-    return load_stack(tuple(table["path"]))
+    """`read_stack` of a table's `path` column, kept for the next run as long as its `hash` column says the same."""
+    return _kept_stack(tuple(table["path"]), tuple(table["hash"]))
 
 
 def label_indices(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:

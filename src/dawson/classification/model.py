@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawson.classification.device import choose
+from dawson.classification.images import CONTENT_COLUMNS
 from dawson.classification.networks import architecture
 from dawson.config import PreprocessSection, TrainingSection
 from dawson.errors import ModelError
@@ -19,18 +20,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dawson.classification.experiment import StudyPaths
-    from dawson.classification.images import UsableImages
-    from dawson.classification.runs import Run
+    from dawson.classification.plan import Plan
     from dawson.cohort.dataset import Cohort
     from dawson.config import StudyConfig
 
 FORMAT = 1
 
 
-def write_model(
-    paths: StudyPaths, name: str, config: StudyConfig, cohort: Cohort, usable: UsableImages, members: Sequence[Run],
-    metrics: Mapping[str, Any],
-) -> Path:  # fmt: skip
+def write_model(paths: StudyPaths, name: str, config: StudyConfig, cohort: Cohort, plan: Plan, metrics: Mapping[str, Any]) -> Path:
     """Describe the trained members in `model.json`, and list who they learnt from in a manifest that stays in the centre.
 
     Returns
@@ -40,12 +37,11 @@ def write_model(
     """
     from dawson.classification.experiment import environment
 
+    members = plan.final_runs
     manifest = paths.manifest(name)
-    raw = {(scan.participant_id, scan.session_id): scan.flair for scan in cohort.scans if scan.flair is not None}
-    listed = usable.table[["participant_id", "session_id", "label", "hash"]]
-    keys = zip(listed["participant_id"], listed["session_id"], strict=True)
-    write_tsv(manifest, listed.assign(flair_sha256=[sha256(raw[key]) for key in keys]))
-    people = usable.table.drop_duplicates("participant_id")["label"].value_counts()
+    learnt = plan.usable.table.merge(plan.final[["participant_id", "session_id"]].drop_duplicates(), on=["participant_id", "session_id"])
+    write_tsv(manifest, learnt[["participant_id", "session_id", "label", *CONTENT_COLUMNS]])
+    people = learnt.drop_duplicates("participant_id")["label"].value_counts()
     records = [read_json(run.record) for run in members]
     folder = paths.model(name)
     write_json(
@@ -55,7 +51,7 @@ def write_model(
             "channels": len(config.preprocess.slices_mm), "training": config.training.model_dump(),
             "preprocess": config.preprocess.model_dump(), "seed": config.split.seed,
             "trained_on": {
-                "study": cohort.name, "simulated": cohort.simulated, "scans": len(usable.table),
+                "study": cohort.name, "simulated": cohort.simulated, "scans": len(learnt),
                 "participants": {label: int(people.get(label, 0)) for label in config.study.classes},
             },
             "performance": {
@@ -112,6 +108,11 @@ class Model:
     def training(self) -> TrainingSection:
         """How it was trained."""
         return TrainingSection.model_validate(self.description["training"])
+
+    @property
+    def manifest(self) -> Path:
+        """Who it was trained on, where the model still lies in the study that made it."""
+        return self.folder.absolute().parent.parent / "governance" / "training-manifests" / f"{self.name}.tsv"
 
     @property
     def digest(self) -> str:

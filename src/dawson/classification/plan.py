@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dawson.classification.images import guard_images
 from dawson.classification.runs import Run, execute
-from dawson.cohort.leakage import guard
 from dawson.cohort.splits import final_splits, make_splits
+from dawson.errors import TooFewParticipantsError
 from dawson.parallel import each
 from dawson.progress import progress
 
@@ -63,10 +64,15 @@ def plan_study(paths: StudyPaths, name: str, config: StudyConfig, usable: Usable
     TooFewParticipantsError
         The test sets ask for more people than there are.
     """
+    _require_classes(usable.table, config, "take part")
     splits = make_splits(usable.table, config.split, site_column=config.study.site_column)
-    final = final_splits(usable.table, config.split.folds, config.split.seed)
+    tested = splits.loc[splits["role"] == "test", "participant_id"].unique()
+    _require_classes(usable.table[usable.table["participant_id"].isin(tested)], config, "are in a test set")
+    # An external test set stays external; elsewhere the model that is handed on learns from everybody.
+    learning = usable.table[~usable.table["participant_id"].isin(tested)] if config.split.scheme == "external" else usable.table
+    final = final_splits(learning, config.split.folds, config.split.seed)
     for table in (splits, final):
-        guard(table, usable.hashes)
+        guard_images(table, usable)
     experiment, model = paths.experiment(name), paths.model(name)
     runs = _runs(splits, usable.table, config, experiment / "runs", experiment / "weights" if keep_weights else None, explained=True)
     members = _runs(final, usable.table, config, experiment / "final", model, explained=False)
@@ -95,6 +101,15 @@ def _runs(
             )
         )
     return runs
+
+
+def _require_classes(images: pd.DataFrame, config: StudyConfig, what: str) -> None:
+    absent = [name for name in config.study.classes if name not in set(images["label"])]
+    if absent:
+        raise TooFewParticipantsError(
+            f"No participants with {config.study.diagnosis_column} {', '.join(absent)} {what}.",
+            "Correct [study] classes, --where or the scheme; the test sets together need people of every class.",
+        )
 
 
 def _by_run(used: pd.DataFrame) -> Iterator[tuple[tuple[int, int], pd.DataFrame]]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dawson.classification import explain
-from dawson.classification.images import CHANNELS_NAME, load_stack
+from dawson.classification.contents import CONTRASTS, scan_contents
+from dawson.classification.images import CHANNELS_NAME, read_stack
 from dawson.classification.model import Model
 from dawson.classification.networks import architecture
 from dawson.classification.training import predict_logits, softmax
 from dawson.cohort.scan import Scan
-from dawson.errors import ImageError, LeakageError, PreprocessingError
+from dawson.errors import CohortError, DawsonError, ImageError, LeakageError, PreprocessingError
 from dawson.files import atomic_path, read_json, read_tsv, sha256, sidecar_path, write_json, write_tsv
 from dawson.parallel import resolve_jobs
 from dawson.preprocess.batch import preprocess_cohort
@@ -33,9 +34,7 @@ WITHHELD = (
 )
 
 
-def predict_pair(
-    model: Model, t1w: Path | None, flair: Path, out: Path, *, name: str = "patient", allow_simulated: bool = False, jobs: int = 1
-) -> Path:
+def predict_pair(model: Model, t1w: Path | None, flair: Path, out: Path, *, name: str = "patient", allow_simulated: bool = False) -> Path:
     """Preprocess and read one patient's scan.
 
     Parameters
@@ -50,8 +49,6 @@ def predict_pair(
         What the patient is called in the results.
     allow_simulated : bool
         Show what a model of simulated patients says about a real scan.
-    jobs : int
-        Not used for a single scan, which computes with every core.
 
     Returns
     -------
@@ -60,6 +57,8 @@ def predict_pair(
 
     Raises
     ------
+    LeakageError
+        The scan is one on which the model was trained, as far as its manifest is at hand.
     ImageError
         An input file is not there.
     PreprocessingError
@@ -71,6 +70,7 @@ def predict_pair(
     person = "sub-" + ("".join(letter for letter in name.removeprefix("sub-") if letter.isalnum()) or "patient")
     scan = Scan(person, "", t1w.absolute() if t1w else None, flair.absolute())
     derivatives = out / "derivatives" / "dawson"
+    _refuse_training_people(model, [scan], derivatives, 1)
     rows = preprocess_cohort([scan], flair.absolute().parent, derivatives, model.preprocess, jobs=1)
     row = rows[rows["participant_id"] == person].iloc[-1]
     if row["status"] != "done":
@@ -86,7 +86,6 @@ def predict_cohort(
     *,
     participants: Sequence[str] = (),
     allow_simulated: bool = False,
-    manifest: Path | None = None,
     jobs: int = 0,
     dask: str | None = None,
 ) -> pd.DataFrame:
@@ -102,8 +101,6 @@ def predict_cohort(
         Only these; empty means all.
     allow_simulated : bool
         As in `predict_pair`.
-    manifest : Path, optional
-        Training manifest of the model. Where it is the model's own, nobody in it may be predicted.
     jobs, dask
         For the preprocessing.
 
@@ -115,14 +112,20 @@ def predict_cohort(
     Raises
     ------
     LeakageError
-        Somebody was in the training of the model: the prediction would be no prediction.
+        Somebody was in the training of the model, as far as its manifest is at hand: the prediction would be no prediction.
+    CohortError
+        A name in `participants` is not in the cohort, or there is nothing to read.
     """
     import pandas as pd
 
     present = [scan for scan in cohort.scans if scan.t1w or scan.flair]
     scans = [scan for scan in present if not participants or scan.participant_id in participants]
-    _refuse_training_people(model, scans, manifest)
+    if unknown := sorted(set(participants) - set(cohort.participants["participant_id"])):
+        raise CohortError(f"{', '.join(unknown)} not in participants.tsv of {cohort.root}.", "Check the spelling of --participant.")
+    if not scans:
+        raise CohortError(f"{cohort.root} has no scan to read.", "Run `dawson cohort validate` to see why.")
     derivatives = out / "derivatives" / "dawson"
+    _refuse_training_people(model, scans, derivatives, resolve_jobs(jobs))
     rows = preprocess_cohort(scans, cohort.root, derivatives, model.preprocess, jobs=resolve_jobs(jobs), dask=dask)
     records = [dict(zip(rows.columns, values, strict=True)) for values in rows.itertuples(index=False, name=None)]
     outcome = {(row["participant_id"], row["session_id"]): row for row in records}
@@ -134,33 +137,39 @@ def predict_cohort(
             "participant_id": scan.participant_id, "session_id": scan.session_id, "status": row["status"], "reason": row["reason"],
         }  # fmt: skip
         if row["status"] == "done":
-            written = _write(model, networks, scan, derivatives, row, out / scan.entities, allow_simulated)
-            entry |= {"predicted": written["predicted"] or "", "reason": written["withheld"] or ""}
-            for label, figures in (written["probability"] or {}).items():
-                entry |= {f"probability_{label}": figures["mean"], f"sd_{label}": figures["sd"]}
+            try:
+                written = _write(model, networks, scan, derivatives, row, out / scan.entities, allow_simulated)
+            except (DawsonError, ValueError) as error:
+                entry |= {"status": "failed", "reason": str(error)}
+            else:
+                entry |= {"predicted": written["predicted"] or "", "reason": written["withheld"] or ""}
+                for label, figures in (written["probability"] or {}).items():
+                    entry |= {f"probability_{label}": figures["mean"], f"sd_{label}": figures["sd"]}
         table.append(entry)
     result = pd.DataFrame(table)
     write_tsv(out / "predictions.tsv", result)
     return result
 
 
-def _refuse_training_people(model: Model, scans: Sequence[Scan], manifest: Path | None) -> None:
+def _refuse_training_people(model: Model, scans: Sequence[Scan], derivatives: Path, jobs: int) -> None:
     """Raise where somebody was in training.
 
     Pseudonyms repeat between studies, images do not: a person is known by an image of the training set, and the pseudonyms count
     as well once any image shows that this is the study of the training set.
     """
-    if manifest is None or not manifest.exists() or sha256(manifest) != model.description["manifest_sha256"]:
+    if not model.manifest.exists():
         return
-    table = read_tsv(manifest)
-    images, names = set(table["flair_sha256"]), set(table["participant_id"])
-    known = {scan.participant_id for scan in scans if scan.flair is not None and sha256(scan.flair) in images}
+    table = read_tsv(model.manifest)
+    names = set(table["participant_id"])
+    images = {contrast: set(table[contrast].dropna()) - {""} for contrast in CONTRASTS}
+    contents = scan_contents(scans, derivatives, jobs)
+    known = {person for (person, _), found in contents.items() if any(found[contrast] in images[contrast] for contrast in CONTRASTS)}
     both = sorted(known | ({scan.participant_id for scan in scans} & names if known else set()))
     if both:
         shown = ", ".join(both[:5]) + (f" and {len(both) - 5} more" if len(both) > 5 else "")
         raise LeakageError(
             f"Model {model.name} was trained on {shown}: what it says of them is no prediction.",
-            "Name other people with --participant; the out-of-sample results of these are in the experiment's predictions.tsv.",
+            "Read other people; the out-of-sample results of these are in the experiment's predictions.tsv.",
         )
 
 
@@ -169,7 +178,7 @@ def _write(
 ) -> dict[str, Any]:
     from dawson.classification.experiment import environment
 
-    image = load_stack((str(scan.derivative(derivatives, CHANNELS_NAME)),))
+    image = read_stack([scan.derivative(derivatives, CHANNELS_NAME)])
     withheld = model.simulated and not allow_simulated and not _is_simulated(scan)
     logits = np.stack([predict_logits(network, image)[0] for network in networks])
     members = softmax(logits)

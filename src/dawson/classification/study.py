@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 def prepare_images(paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, dask: str | None = None) -> tuple[Cohort, UsableImages]:
     """Read the cohort, preprocess what is not yet preprocessed, and say which images can be used."""
-    cohort = read_cohort(paths.study)
+    cohort = read_cohort(paths.study, text=(config.study.diagnosis_column, config.study.site_column))
     candidates = candidate_images(cohort, config)
     wanted = set(zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True))
     scans = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in wanted]
     rows = preprocess_cohort(scans, cohort.root, paths.derivatives, config.preprocess, jobs=resolve_jobs(jobs), dask=dask)
-    return cohort, with_channels(candidates, cohort, paths.derivatives, rows)
+    return cohort, with_channels(candidates, cohort, paths.derivatives, rows, resolve_jobs(jobs))
 
 
 def run_study(
@@ -88,9 +88,9 @@ def run_study(
     workers = resolve_jobs(jobs) if choose(config.training).on_cpu or jobs > 0 else 1
     train_pending(plan, workers, dask)
 
-    predictions = collect_predictions(plan.runs, plan.splits, usable.hashes)
+    predictions = collect_predictions(plan.runs, plan.splits, usable)
     write_tsv(folder / "predictions.tsv", predictions)
-    write_tsv(folder / "final_out_of_fold.tsv", collect_predictions(plan.final_runs, plan.final, usable.hashes))
+    write_tsv(folder / "final_out_of_fold.tsv", collect_predictions(plan.final_runs, plan.final, usable))
     metrics = evaluate(predictions, plan.splits, classes=config.study.classes, positive=config.study.positive, section=config.evaluation)
     metrics |= {"experiment": name, "scheme": config.split.scheme, "simulated": cohort.simulated}
     write_json(folder / "metrics.json", metrics)
@@ -98,7 +98,7 @@ def run_study(
     probability = test_probabilities(predictions[predictions["repeat"] == EXPLAINED_REPEAT])
     collect_explanations(explained, folder / "explanations.npz", probability)
     write_json(folder / "environment.json", _environment(plan, cohort, config, workers))
-    write_model(paths, name, config, cohort, usable, plan.final_runs, metrics)
+    write_model(paths, name, config, cohort, plan, metrics)
     return folder
 
 

@@ -9,7 +9,8 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import say, show_json, show_table
-from dawson.config import STUDY_FILE, read_config
+from dawson.cli.study_file import find_config
+from dawson.config import refuse_managed
 
 app = typer.Typer(help="Check and describe the people of a study.", no_args_is_help=True)
 
@@ -19,6 +20,7 @@ def validate(
     study: options.Study,
     no_voxels: Annotated[bool, typer.Option("--no-voxels", help="Headers and tables only: fast, but sees no damaged image.")] = False,
     where: options.Where = None,
+    config_file: options.Config = None,
     jobs: options.Jobs = 0,
     as_json: options.AsJson = False,
 ) -> None:
@@ -29,9 +31,11 @@ def validate(
     from dawson.cohort.validate import validate_cohort
     from dawson.parallel import resolve_jobs
 
-    config = read_config(study / STUDY_FILE)
-    cohort = read_cohort(study)
+    config = find_config(study, named=config_file)
+    cohort = read_cohort(study, text=(config.study.diagnosis_column, config.study.site_column))
     cohort = cohort.select(where) if where else cohort
+    if not no_voxels:
+        refuse_managed(config)
     problems = validate_cohort(cohort, config, voxels=not no_voxels, jobs=resolve_jobs(jobs))
     errors = sum(problem.severity == "error" for problem in problems)
     if as_json:
@@ -52,6 +56,7 @@ def validate(
 def describe(
     study: options.Study,
     where: options.Where = None,
+    config_file: options.Config = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for table1.tsv and table1.md.", show_default=False)] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -60,8 +65,8 @@ def describe(
     from dawson.cohort.describe import table_one
     from dawson.files import write_text, write_tsv
 
-    config = read_config(study / STUDY_FILE)
-    cohort = read_cohort(study)
+    config = find_config(study, named=config_file)
+    cohort = read_cohort(study, text=(config.study.diagnosis_column, config.study.site_column))
     selection = where or config.study.where
     cohort = cohort.select(selection) if selection else cohort
     described = table_one(cohort, config.study.diagnosis_column)

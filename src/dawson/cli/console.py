@@ -29,8 +29,8 @@ def show_json(content: Any) -> None:
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table."""
     table = Table(title=escape(title) or None, title_justify="left", title_style="bold", header_style="bold")
-    for column in columns:
-        table.add_column(escape(column), overflow="fold")
+    for index, column in enumerate(columns):
+        table.add_column(escape(column), overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*[escape("" if value is None else str(value)) for value in row])
     Console().print(table)

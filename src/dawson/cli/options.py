@@ -15,6 +15,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Start of the random nu
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 Where = Annotated[str | None, typer.Option("--where", help="Only these, such as \"age >= 18 and site != 'B'\".", show_default=False)]
+Config = Annotated[Path | None, typer.Option("--config", help="Study file; by default study.toml of the study.", show_default=False)]
 Participants = Annotated[
     list[str] | None, typer.Option("--participant", "-p", help="Only this participant; may be given many times.", show_default=False)
 ]

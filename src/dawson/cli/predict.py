@@ -9,6 +9,8 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import say, show_json, show_table
+from dawson.cli.study_file import find_config
+from dawson.config import refuse_managed
 
 
 def predict(
@@ -67,10 +69,8 @@ def _predict_study(
 
     read = read_model(model)
     wanted = [name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()]
-    manifest = model.absolute().parent.parent / "governance" / "training-manifests" / f"{read.name}.tsv"
-    table = predict_cohort(
-        read, read_cohort(study), out, participants=wanted, allow_simulated=allow_simulated, manifest=manifest, jobs=jobs, dask=dask
-    )
+    refuse_managed(find_config(study))
+    table = predict_cohort(read, read_cohort(study), out, participants=wanted, allow_simulated=allow_simulated, jobs=jobs, dask=dask)
     done = table[table["status"] == "done"]
     for row in done.itertuples():
         write_prediction_report(out / "_".join(str(part) for part in (row.participant_id, row.session_id) if part))

@@ -6,7 +6,8 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import say, show_table
-from dawson.config import STUDY_FILE, read_config
+from dawson.cli.study_file import find_config
+from dawson.config import refuse_managed
 from dawson.errors import CohortError
 
 
@@ -25,7 +26,8 @@ def preprocess(
     from dawson.preprocess.batch import preprocess_cohort
     from dawson.report.preprocess_index import write_preprocess_index
 
-    config = read_config(study / STUDY_FILE)
+    config = find_config(study, out)
+    refuse_managed(config)
     cohort = read_cohort(study)
     cohort = cohort.select(where) if where else cohort
     wanted = {name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()}

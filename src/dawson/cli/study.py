@@ -10,7 +10,8 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import duration, figure, heading, say, show_json, show_table, size
-from dawson.config import STUDY_FILE, StudyConfig, read_config
+from dawson.cli.study_file import find_config
+from dawson.config import StudyConfig
 
 app = typer.Typer(help="A classification study: from scans to a report and a model.", no_args_is_help=True)
 
@@ -43,8 +44,7 @@ def study_config(
     seed: int | None,
 ) -> StudyConfig:
     """The study file, of the results' folder if there is one, with what the command line changes."""
-    places = [folder / STUDY_FILE for folder in (out, study) if folder is not None]
-    return read_config(next((place for place in places if place.exists()), places[-1])).updated(
+    return find_config(study, out).updated(
         study={"where": where},
         split={"repeats": repeats, "folds": folds, "test_per_class": test_per_class, "scheme": scheme, "seed": seed},
         training={"epochs": epochs},
@@ -159,7 +159,13 @@ def show_headline(metrics: Mapping[str, Any]) -> None:
     """Print the figures of merit, the headline interval first."""
     percent = round(100 * metrics["confidence"])
     simulated = " (simulated patients)" if metrics.get("simulated") else ""
-    heading(f"Figures of merit{simulated}, {metrics['positive']} positive, {percent} % intervals")
+    several = len(metrics["classes"]) > 2
+    about = f"macro averages over {len(metrics['classes'])} classes" if several else f"{metrics['positive']} positive"
+    heading(f"Figures of merit{simulated}, {about}, {percent} % intervals")
     rows = [[name, *[figure(metrics[kind].get(name)) for kind in COLUMNS]] for name in FIGURES]
     show_table("", ["", *COLUMNS.values()], rows)
+    for name in FIGURES:
+        method = str((metrics["over_repeats"].get(name) or {}).get("method", ""))
+        if "undefined" in method:
+            say(f"{name} over repeats: {method}.")
     say("Quote the first column: the repeats share their test patients. The second is what one model of this kind does.")

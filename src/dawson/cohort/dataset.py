@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _joined(participants: pd.DataFrame, sessions: pd.DataFrame, everybody: str) 
     return joined
 
 
-def read_cohort(root: Path | str) -> Cohort:
+def read_cohort(root: Path | str, text: Sequence[str] = ("diagnosis", "site")) -> Cohort:
     """Read a BIDS dataset, with or without session folders.
 
     Only names and tables are read, no image. A person who is in the table and not on disk, or on disk and not in the
@@ -115,6 +116,8 @@ def read_cohort(root: Path | str) -> Cohort:
     ----------
     root : Path or str
         Folder with participants.tsv.
+    text : sequence of str
+        Columns of participants.tsv that are names even where they look like numbers: a diagnosis 0 or 1, a site 12.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def read_cohort(root: Path | str) -> Cohort:
     problems: list[Problem] = []
     dictionary = _json(root / "participants.json", problems)
     description = _json(root / "dataset_description.json", problems)
-    participants = _participants(root, dictionary)
+    participants = _participants(root, dictionary, text)
     on_disk = {folder.name: folder for folder in folders(root, "sub-")}
     rows: list[pd.DataFrame] = []
     scans: list[Scan] = []
@@ -193,14 +196,14 @@ def _json(path: Path, problems: list[Problem]) -> dict[str, Any]:
     return {}
 
 
-def _participants(root: Path, dictionary: dict[str, Any]) -> pd.DataFrame:
+def _participants(root: Path, dictionary: dict[str, Any], text: Sequence[str]) -> pd.DataFrame:
     path = root / "participants.tsv"
     if not path.is_file():
         raise CohortError(
             f"{root} has no participants.tsv.",
             "Give the root of a BIDS dataset; `dawson study init FOLDER --csv people.csv` proposes one.",
         )
-    table = read_table(path, [*text_columns(dictionary), "sex"])
+    table = read_table(path, [*text_columns(dictionary), "sex", *text])
     if "participant_id" not in table.columns:
         raise CohortError(
             f"{path} has no column participant_id, only: {', '.join(table.columns)}.",

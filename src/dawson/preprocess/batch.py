@@ -13,7 +13,7 @@ from dawson.cohort.scan import Scan
 from dawson.config import PreprocessSection
 from dawson.files import read_tsv, write_json, write_tsv
 from dawson.parallel import cores, each, resolve_jobs
-from dawson.preprocess.scan import PreprocessRow, preprocess_scan
+from dawson.preprocess.scan import PreprocessRow, is_simulated, preprocess_scan
 from dawson.progress import progress
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def preprocess_cohort(
     jobs = min(resolve_jobs(jobs), max(1, len(scans)))
     # a Dask worker runs as many tasks as it has threads: each then gets one
     threads = 1 if dask is not None else max(1, cores() // jobs)
-    rows = {(row.participant_id, row.session_id): row for row in _earlier(derivatives)}
+    rows = {(row.participant_id, row.session_id): row for row in _earlier(derivatives, root)}
     work = partial(
         preprocess_scan,
         derivatives=derivatives,
@@ -125,8 +125,14 @@ def describe_derivatives(derivatives: Path) -> None:
     )
 
 
-def _earlier(derivatives: Path) -> list[PreprocessRow]:
+def _earlier(derivatives: Path, root: Path) -> list[PreprocessRow]:
     table = read_preprocess_table(derivatives)
+    if "simulated" not in table:
+        # tables of an earlier version: the scans themselves still say it
+        table["simulated"] = [
+            any(is_simulated(image) for image in (root / Scan(person, session, None, None).folder).glob("*_FLAIR.nii*"))
+            for person, session in zip(table["participant_id"], table["session_id"], strict=True)
+        ]
     if not set(COLUMNS) <= set(table.columns):
         return []
     return [PreprocessRow(**{str(name): value for name, value in values.items()}) for values in table[list(COLUMNS)].to_dict("records")]

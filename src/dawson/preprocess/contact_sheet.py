@@ -15,6 +15,7 @@ from scipy import ndimage
 from dawson.imaging.resample import sample
 from dawson.imaging.slices import channel_points
 from dawson.imaging.template import template_image, template_mask, tissue_map
+from dawson.imaging.volumes import read_volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,15 @@ _OUTLINES = (("brain", "#35c4d7", 0.9), ("white matter", "#ffd166", 0.55), ("ven
 _PIXELS = 192
 
 
-def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figures: Mapping[str, Any]) -> None:
+def draw_contact_sheet(
+    path: Path,
+    title: str,
+    images: Mapping[str, Path],
+    figures: Mapping[str, Any],
+    *,
+    simulated: bool = False,
+    registered: bool = True,
+) -> None:
     """Draw axial, sagittal and coronal slices of a scan in template space.
 
     Parameters
@@ -35,9 +44,13 @@ def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figur
     title : str
         Name of the scan.
     images : mapping of str to Path
-        Contrast to image on the template's grid, one row of the sheet each.
+        Contrast to image in template space, one row of the sheet each.
     figures : mapping of str to value
         Columns of the scan's row in `preprocess.tsv`; those of fit stand under the title.
+    simulated : bool
+        The sheet says that its data are simulated.
+    registered : bool
+        False for a scan that came in template space already, which no step could fit or misfit.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -52,7 +65,7 @@ def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figur
     grid = figure.add_gridspec(len(images), len(views), left=0.03, right=0.998, top=top, bottom=bottom, wspace=0.02, hspace=0.02)
     outlines = {name: [_plane(volume, points) for _, points in views] for name, volume in _regions().items()}
     for line, (contrast, source) in enumerate(images.items()):
-        image: Any = nib.load(source)
+        image = read_volume(source)
         values = np.asarray(image.dataobj, dtype=np.float32)
         low, high = np.percentile(values[values != 0], [1.0, 99.7]) if np.any(values) else (0.0, 1.0)
         for place, (name, points) in enumerate(views):
@@ -76,7 +89,8 @@ def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figur
                 )
                 axes.text(0.02, 0.5, "R", transform=axes.transAxes, color="#c8d0d8", fontsize=7.5, va="center")
     figure.text(0.012, 1.0 - 0.23 / height, title, color="white", fontsize=13, fontweight="bold", va="center")
-    figure.text(0.012, 1.0 - 0.49 / height, _caption(figures), color="#c8d0d8", fontsize=9, va="center")
+    caption = _caption(figures) if registered else "already in template space"
+    figure.text(0.012, 1.0 - 0.49 / height, caption, color="#c8d0d8", fontsize=9, va="center")
     keys = [Line2D([], [], color=colour, linewidth=2, label=f"template {region}") for region, colour, _ in _OUTLINES]
     figure.legend(
         handles=keys,
@@ -88,9 +102,9 @@ def draw_contact_sheet(path: Path, title: str, images: Mapping[str, Path], figur
         bbox_to_anchor=(0.998, 0.0),
         borderpad=0.1,
     )
-    note = "MNI152 2009a; patient's right on the left. Research use only."
+    note = f"{'Simulated data. ' if simulated else ''}MNI152 2009a; patient's right on the left. Research use only."
     figure.text(0.012, 0.14 / height, note, color="#8b96a1", fontsize=8, va="center")
-    canvas.print_png(path, metadata={"Software": "dawson", "Title": title})
+    canvas.print_png(path, metadata={"Software": "dawson", "Title": title, "Description": f"{caption}. {note}"})
 
 
 def _caption(figures: Mapping[str, Any]) -> str:

@@ -56,6 +56,8 @@ class PreprocessRow:
         Volume of the brain mask of the image that was registered.
     t1w_voxel_mm, flair_voxel_mm : str
         Voxel sizes of the raw images in RAS order, such as `0.72x0.72x4`.
+    simulated : bool
+        The scan's sidecar says that a computer program made it.
     """
 
     participant_id: str
@@ -76,6 +78,7 @@ class PreprocessRow:
     brain_ml: float = nan
     t1w_voxel_mm: str = ""
     flair_voxel_mm: str = ""
+    simulated: bool = False
 
 
 def preprocess_scan(
@@ -136,7 +139,9 @@ def preprocess_scan(
         return _failed(scan, derivatives, "Not enough memory; use fewer --jobs.", steps)
     except Exception as error:  # one bad scan never stops a batch, whatever a library makes of it
         return _failed(scan, derivatives, f"{type(error).__name__}: {error}", steps)
-    return PreprocessRow(scan.participant_id, scan.session_id, "done", seconds=round(steps.seconds, 1), **figures)
+    return PreprocessRow(
+        scan.participant_id, scan.session_id, "done", seconds=round(steps.seconds, 1), simulated=is_simulated(scan.flair), **figures
+    )
 
 
 def _preprocess(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, threads: int) -> dict[str, Any]:
@@ -146,17 +151,27 @@ def _preprocess(scan: Scan, derivatives: Path, config: PreprocessSection, steps:
         there = "only a T1w image" if scan.t1w is not None else "neither a FLAIR nor a T1w image"
         raise PreprocessingError(f"{scan.entities} has {there}.", "Channel images are made from FLAIR: add it, or leave the scan out.")
     if in_template_space(scan.flair):
-        return work.from_template_space(scan, derivatives, config, steps)
-    return work.from_native_space(scan, derivatives, config, steps, threads)
+        return work.from_template_space(scan, derivatives, config, steps, is_simulated(scan.flair))
+    return work.from_native_space(scan, derivatives, config, steps, threads, is_simulated(scan.flair))
 
 
 def in_template_space(flair: Path) -> bool:
     """Whether a FLAIR's sidecar says that it is brain-extracted and in the template's space already."""
+    sidecar = _sidecar(flair)
+    return sidecar.get("SkullStripped") is True and sidecar.get("Space") == TEMPLATE_SPACE
+
+
+def is_simulated(image: Path | None) -> bool:
+    """Whether an image's sidecar says that its data are simulated; False where there is no image or no sidecar."""
+    return image is not None and _sidecar(image).get("SimulatedData") is True
+
+
+def _sidecar(image: Path) -> dict[str, Any]:
     try:
-        sidecar = read_json(sidecar_path(flair))
+        content = read_json(sidecar_path(image))
     except (OSError, ValueError):
-        return False
-    return isinstance(sidecar, dict) and sidecar.get("SkullStripped") is True and sidecar.get("Space") == TEMPLATE_SPACE
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _failed(scan: Scan, derivatives: Path, reason: str, steps: Steps) -> PreprocessRow:
@@ -171,4 +186,5 @@ def _failed(scan: Scan, derivatives: Path, reason: str, steps: Steps) -> Preproc
         "failed",
         reason=" ".join(reason.split()),
         seconds=round(steps.seconds, 1),
+        simulated=is_simulated(scan.flair or scan.t1w),
     )

@@ -41,14 +41,18 @@ _MARGIN_MM = 10.0
 _STEP_OF_WARP_MM = 2.0**-10
 
 
-def from_template_space(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps) -> dict[str, Any]:
-    """Channel image of a brain-extracted FLAIR that lies on the template already: normalisation and slices only."""
+def from_template_space(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, simulated: bool) -> dict[str, Any]:
+    """Channel image and contact sheet of a brain-extracted FLAIR on the template: no step but normalisation and slices."""
     assert scan.flair is not None
     figures = _channels(scan, derivatives, config, steps, scan.flair, None)
+    # drawn again even so: a sheet of the raw scan that was here before would be shown as this one's
+    _contact_sheet(scan, derivatives, steps, {"FLAIR": scan.flair}, {}, simulated, registered=False)
     return {"source": "template-space", "measured_on": "FLAIR", "flair_voxel_mm": figures.pop("voxel_mm"), **figures}
 
 
-def from_native_space(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, threads: int) -> dict[str, Any]:
+def from_native_space(
+    scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, threads: int, simulated: bool
+) -> dict[str, Any]:
     """All steps for raw images: T1w and FLAIR, or FLAIR alone, which then is registered itself."""
     assert scan.flair is not None
     raw = {"FLAIR": scan.flair} if scan.t1w is None else {"T1w": scan.t1w, "FLAIR": scan.flair}
@@ -81,7 +85,8 @@ def from_native_space(scan: Scan, derivatives: Path, config: PreprocessSection, 
     flair = scan.derivative(derivatives, names.preprocessed("FLAIR"))
     mask = scan.derivative(derivatives, names.TEMPLATE_BRAIN)
     _channels(scan, derivatives, config, steps, flair, mask)
-    _contact_sheet(scan, derivatives, steps, list(chains), row)
+    shown = {contrast: scan.derivative(derivatives, names.preprocessed(contrast)) for contrast in ("FLAIR", "T1w") if contrast in chains}
+    _contact_sheet(scan, derivatives, steps, shown, row, simulated, registered=True)
     return {"source": "+".join(raw), "measured_on": registered, **row}
 
 
@@ -243,18 +248,19 @@ def _slices(
     return np.where(inside > 0.5, channels, np.float32(0.0)).astype(np.float32)
 
 
-def _contact_sheet(scan: Scan, derivatives: Path, steps: Steps, contrasts: list[str], row: dict[str, Any]) -> None:
+def _contact_sheet(
+    scan: Scan, derivatives: Path, steps: Steps, images: dict[str, Path], row: dict[str, Any], simulated: bool, *, registered: bool
+) -> None:
     from dawson.preprocess.contact_sheet import draw_contact_sheet
 
-    order = [contrast for contrast in ("FLAIR", "T1w") if contrast in contrasts]
-    sources = [scan.derivative(derivatives, names.preprocessed(contrast)) for contrast in order]
     output = scan.derivative(derivatives, names.CONTACT_SHEET)
     shown = {name: row[name] for name in sorted(row)}
 
     def make(path: Path) -> None:
-        draw_contact_sheet(path, scan.entities, dict(zip(order, sources, strict=True)), shown)
+        draw_contact_sheet(path, scan.entities, images, shown, simulated=simulated, registered=registered)
 
-    steps.run("contact sheet", [output], sources, {"figures": shown}, make)
+    parameters = {"figures": shown, "simulated": simulated, "registered": registered}
+    steps.run("contact sheet", [output], list(images.values()), parameters, make)
 
 
 def _load(path: Path) -> Any:
