@@ -13,8 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-BATCHES = 12
-ROUNDS = 5
+BATCHES = 10
+ROUNDS = 3
 
 
 def images_per_second(precision: str, threads: int) -> float:

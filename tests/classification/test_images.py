@@ -105,9 +105,7 @@ def test_an_image_that_was_made_again_is_read_again(tmp_path: Path) -> None:
     assert stack_of(table.assign(hash="new")).all() and read_stack([path]).all()
 
 
-def test_a_class_that_nobody_is_tested_in_stops_the_study_before_training(
-    tmp_path: Path, image_table: Callable[..., pd.DataFrame]
-) -> None:
+def test_a_class_that_nobody_is_tested_in_stops_the_study_before_training(tmp_path: Path, image_table: Callable[..., pd.DataFrame]) -> None:
     table = image_table(per_class=8).assign(site="A")
     table.loc[table["label"] == "B", "site"] = ["A"] * 4 + ["X"] * 4
     settings = {"scheme": "external", "external_where": "site == 'X'", "folds": 2}

@@ -54,7 +54,12 @@ def test_validation_finds_every_damage_and_names_the_person(damaged: Path, dawso
 def test_bad_scans_become_rows_and_the_rest_is_done(damaged: Path, dawson, tmp_path: Path) -> None:
     done = dawson("preprocess", damaged, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    rows = read_tsv(tmp_path / "derivatives" / "dawson" / "preprocess.tsv").sort_values("session_id").drop_duplicates("participant_id").set_index("participant_id")
+    rows = (
+        read_tsv(tmp_path / "derivatives" / "dawson" / "preprocess.tsv")
+        .sort_values("session_id")
+        .drop_duplicates("participant_id")
+        .set_index("participant_id")
+    )
     assert (rows.loc[["sub-001", "sub-002", "sub-003", "sub-004"], "status"] == "failed").all()
     assert rows.loc[["sub-001", "sub-002", "sub-003", "sub-004"], "reason"].str.len().min() > 10
     assert (rows.loc[["sub-006", "sub-007"], "status"] == "done").all()

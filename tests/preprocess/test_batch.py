@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dawson.cohort.scan import Scan
 from dawson.config import PreprocessSection
 from dawson.errors import ConfigError, DawsonError, MissingDependencyError
-from dawson.files import read_json, sidecar_path
+from dawson.files import read_json, read_tsv, sidecar_path, write_json, write_tsv
 from dawson.preprocess import steps as work
 from dawson.preprocess.batch import preprocess_cohort, read_preprocess_table
 from dawson.preprocess.names import CHANNELS
@@ -136,3 +137,36 @@ def test_a_killed_run_is_resumed(study: Path, scans: list[Scan]) -> None:
     assert table["status"].tolist() == ["done", "done"]
     assert first.stat().st_mtime_ns == before
     assert not list(derivatives.rglob(".part-*"))
+
+
+def _mark_simulated(scan: Scan) -> None:
+    path = sidecar_path(scan.flair)
+    write_json(path, read_json(path) | {"SimulatedData": True})
+
+
+def test_each_row_says_whether_its_scan_is_simulated_wherever_it_is_written(study: Path, scans: list[Scan], tmp_path: Path) -> None:
+    _mark_simulated(scans[0])
+    folder = study / "sub-03" / "anat"
+    folder.mkdir(parents=True)
+    (folder / "sub-03_FLAIR.nii.gz").write_text("not an image")
+    write_json(folder / "sub-03_FLAIR.json", {"SimulatedData": True})
+    bad = Scan("sub-03", "", None, folder / "sub-03_FLAIR.nii.gz")
+    table = preprocess_cohort([*scans, bad], study, tmp_path / "out", CONFIG)
+    assert table["simulated"].tolist() == [True, False, True]
+    assert table["status"].tolist()[2] == "failed"
+    lines = (tmp_path / "out" / "preprocess.tsv").read_text().splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["simulated", "true", "false", "true"]
+
+
+def test_rows_of_a_table_without_the_column_simulated_are_kept_and_filled(study: Path, scans: list[Scan]) -> None:
+    derivatives = _derivatives(study)
+    preprocess_cohort(scans, study, derivatives, CONFIG)
+    path = derivatives / "preprocess.tsv"
+    write_tsv(path, read_tsv(path).drop(columns="simulated"))
+    assert read_preprocess_table(derivatives)["status"].tolist() == ["done", "done"]
+    _mark_simulated(scans[1])
+    preprocess_cohort(scans[:1], study, derivatives, CONFIG)
+    again = read_preprocess_table(derivatives)
+    assert again["participant_id"].tolist() == ["sub-01", "sub-02"]
+    assert again["simulated"].tolist() == [False, True]
+    assert pd.api.types.is_bool_dtype(again["simulated"])

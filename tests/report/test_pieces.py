@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from dawson.report import formatting, images, sharing
+from dawson.report.figures import roc_figure
 from dawson.report.flow import count_flow, flow_steps
-from dawson.report.headline import headline
+from dawson.report.headline import headline, interval_rows, why_headline_differs
 from dawson.report.images import attribution_strip, grey, in_a_row, slice_bars
 from dawson.report.preprocess_index import worst_first
-from dawson.report.split_picture import split_sizes
+from dawson.report.split_picture import fold_colours, split_sizes
 
 
 def test_examples_in_the_docstrings_hold() -> None:
@@ -43,6 +44,61 @@ def test_the_verdict_follows_the_interval() -> None:
 
 def test_the_classes_of_the_study_are_named_whatever_they_are() -> None:
     assert "told X from Y" in headline(metrics(0.6, 0.9), False).sentence
+
+
+def test_more_than_two_classes_have_macro_averages() -> None:
+    assert "with an AUC" in headline(metrics(0.6, 0.9), False).sentence
+    assert "with a macro-averaged AUC" in headline(metrics(0.6, 0.9) | {"classes": ["X", "Y", "Z"]}, False).sentence
+
+
+def test_the_number_of_patients_can_be_kept_back() -> None:
+    assert "In patients that" in headline(metrics(0.6, 0.9), False, count_shown=False).sentence
+
+
+def with_test_sets(repeats: int, most: int) -> dict[str, object]:
+    content = metrics(0.6, 0.9)
+    same = content["headline"]
+    draws = {"min": 1, "median": most, "max": most}
+    return content | {"n_repeats": repeats, "n_test_draws": draws, "over_repeats": same, "nadeau_bengio": same, "one_model": same}
+
+
+def test_one_test_set_has_no_interval_over_test_sets() -> None:
+    rows = {row["key"]: row for row in interval_rows(with_test_sets(1, 1), "external")}
+    assert set(rows) == {"headline", "published"}
+    assert "over repeats\u201d" not in rows["published"]["why"]
+    assert "There is one test set" in why_headline_differs(with_test_sets(1, 1), "external")
+
+
+def test_sentences_about_shared_test_patients_stand_only_where_they_are_shared() -> None:
+    said = {scheme: with_test_sets(3, 1) | {"scheme": scheme} for scheme in ("leave-one-site-out", "nested-k-fold")}
+    for content in said.values():
+        told = " ".join(row["why"] for row in interval_rows(content, "held-out-draw")) + why_headline_differs(content, "held-out-draw")
+        assert "share their" not in told
+        assert "drawn" not in told
+        assert "tested once" in told
+    assert "3 sites" in interval_rows(said["leave-one-site-out"], "held-out-draw")[2]["why"]
+    again = with_test_sets(10, 4)
+    assert "share their patients" in interval_rows(again, "held-out-draw")[2]["why"]
+    assert "share their test patients" in why_headline_differs(again, "held-out-draw")
+
+
+def test_the_published_interval_keeps_its_own_level() -> None:
+    published = interval_rows(with_test_sets(10, 4), "held-out-draw")[-1]
+    assert "95\u00a0% interval" in published["why"]
+    assert "90\u00a0%" not in published["why"]
+
+
+def test_every_fold_has_its_own_shade() -> None:
+    assert len(set(fold_colours(12))) == 12
+
+
+def test_the_roc_of_one_class_of_three_gives_the_area_of_that_class() -> None:
+    content = metrics(0.6, 0.9) | {"classes": ["X", "Y", "Z"], "per_class": {"X": {"auc": {"estimate": 0.91}}}}
+    content["roc"] = {"fpr": [0, 0.2, 1], "tpr": [0, 0.8, 1], "low": [], "high": []}
+    drawn = str(roc_figure(content))
+    assert "X against the rest" in drawn
+    assert "AUC 0.91" in drawn
+    assert "0.75" not in drawn
 
 
 def test_an_interval_that_is_missing_is_no_verdict() -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dawson.errors import PreprocessingError
-from dawson.files import write_json, write_tsv
+from dawson.files import read_tsv, write_json, write_tsv
 from dawson.report.preprocess_index import write_preprocess_index
 
 ROWS = [
@@ -68,6 +68,39 @@ def test_a_simulated_dataset_is_called_so(derivatives: Path) -> None:
     assert "Simulated data." not in write_preprocess_index(derivatives).read_text()
     write_json(derivatives.parent.parent / "dataset_description.json", {"GeneratedBy": [{"Name": "dawson simulate"}]})
     assert "Simulated data." in write_preprocess_index(derivatives).read_text()
+
+
+def test_scans_that_are_simulated_are_called_so_wherever_the_table_lies(derivatives: Path) -> None:
+    path = derivatives / "preprocess.tsv"
+    table = read_tsv(path)
+    write_tsv(path, table.assign(simulated=True))
+    page = write_preprocess_index(derivatives).read_text()
+    assert "Simulated data." in page
+    assert "6 simulated scans" in page
+    assert page.count('class="sim"') >= len(ROWS)
+    write_tsv(path, table.assign(simulated=False))
+    assert "Simulated data." not in write_preprocess_index(derivatives).read_text()
+
+
+def test_one_simulated_scan_among_real_ones_is_marked_alone(derivatives: Path) -> None:
+    path = derivatives / "preprocess.tsv"
+    table = read_tsv(path)
+    write_tsv(path, table.assign(simulated=table["participant_id"] == "sub-good"))
+    page = write_preprocess_index(derivatives).read_text()
+    assert "Simulated data." in page
+    assert "simulated scans" not in page
+    assert re.findall(r'class="sim">simulated</span> (sub-[^<]*)</h3>', page) == ["sub-good_ses-01"]
+
+
+def test_a_scan_that_was_in_template_space_is_as_expected_without_figures_of_fit(derivatives: Path) -> None:
+    path = derivatives / "preprocess.tsv"
+    table = read_tsv(path)
+    table = table[table["participant_id"] == "sub-good"]
+    missing = dict.fromkeys(("wm_dice", "template_correlation", "flair_t1w_overlap", "min_jacobian"), np.nan)
+    write_tsv(path, table.assign(source="template-space", **missing))
+    page = write_preprocess_index(derivatives).read_text()
+    assert "As expected (1)" in page
+    assert "already in template space" in page
 
 
 def test_thousands_of_scans_make_a_page_of_reasonable_size(tmp_path: Path) -> None:

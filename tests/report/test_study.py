@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dawson.errors import ExperimentError
-from dawson.files import read_tsv
+from dawson.files import read_tsv, write_json
+from dawson.report.experiment import read_experiment
 from dawson.report.study import write_study_report
 
 Study = tuple[Path, Path]
@@ -183,6 +185,22 @@ def test_the_shared_report_hides_small_counts(shared: str, real_page: str) -> No
     assert "1 (4.5)" in real_page
     assert "1 (4.5)" not in shared
     assert "21 (95.5)" not in shared
+
+
+def test_the_shared_report_has_no_cell_of_few_patients_and_no_number_of_a_class(shared: str) -> None:
+    # The row 11, 4 of the confusion matrix has a small cell, the row 5, 12 has none.
+    table = shared[shared.index("Confusion matrix") : shared.index("</table>", shared.index("Confusion matrix"))]
+    assert "<b>4</b>" not in table
+    assert "<b>11</b>" not in table
+    assert "73.3" not in table
+    tail = text_of(shared)
+    assert "distinct test patients (" not in tail
+
+
+def test_networks_of_repeats_that_were_given_up_are_not_counted(simulated_study: Study, tmp_path: Path) -> None:
+    experiment = Path(shutil.copytree(simulated_study[0], tmp_path / "main"))
+    write_json(experiment / "runs" / "repeat-007_fold-0.json", {"repeat": 7, "fold": 0, "seconds": 1.0, "history": []})
+    assert len(read_experiment(experiment).runs) == 12
 
 
 def test_the_shared_report_tells_nothing_of_the_machine(shared: str, real_page: str) -> None:

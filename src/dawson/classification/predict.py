@@ -16,9 +16,10 @@ from dawson.classification.networks import architecture
 from dawson.classification.training import predict_logits, softmax
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError, DawsonError, ImageError, LeakageError, PreprocessingError
-from dawson.files import atomic_path, read_json, read_tsv, sha256, sidecar_path, write_json, write_tsv
+from dawson.files import atomic_path, read_tsv, sha256, write_json, write_tsv
 from dawson.parallel import resolve_jobs
 from dawson.preprocess.batch import preprocess_cohort
+from dawson.preprocess.scan import is_simulated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,7 +180,7 @@ def _write(
     from dawson.classification.experiment import environment
 
     image = read_stack([scan.derivative(derivatives, CHANNELS_NAME)])
-    withheld = model.simulated and not allow_simulated and not _is_simulated(scan)
+    withheld = model.simulated and not allow_simulated and not is_simulated(scan.flair)
     logits = np.stack([predict_logits(network, image)[0] for network in networks])
     members = softmax(logits)
     probability = {
@@ -194,7 +195,7 @@ def _write(
     result: dict[str, Any] = {
         "participant": scan.participant_id, "session": scan.session_id,
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in (("t1w", scan.t1w), ("flair", scan.flair)) if path},
-        "simulated_scan": _is_simulated(scan),
+        "simulated_scan": is_simulated(scan.flair),
         "model": {
             "name": model.name, "classes": list(model.classes), "positive": described["positive"],
             "trained_on": described["trained_on"], "performance": described["performance"]["figures"], "digest": model.digest,
@@ -222,11 +223,6 @@ def _explain(model: Model, networks: Sequence[Any], image: np.ndarray, winner: i
         "occlusion": np.mean([explain.occlusion(network, image)[0] for network in networks], axis=0),
         "attribution": np.mean([explain.integrated_gradients(network, image, target)[0] for network in networks], axis=0),
     }  # fmt: skip
-
-
-def _is_simulated(scan: Scan) -> bool:
-    sidecar = sidecar_path(scan.flair) if scan.flair else None
-    return sidecar is not None and sidecar.exists() and bool(read_json(sidecar).get("SimulatedData", False))
 
 
 def _plain(value: Any) -> Any:

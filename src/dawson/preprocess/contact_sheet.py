@@ -63,7 +63,7 @@ def draw_contact_sheet(
     height = figure.get_figheight()
     top, bottom = 1.0 - 0.8 / height, 0.28 / height
     grid = figure.add_gridspec(len(images), len(views), left=0.03, right=0.998, top=top, bottom=bottom, wspace=0.02, hspace=0.02)
-    outlines = {name: [_plane(volume, points) for _, points in views] for name, volume in _regions().items()}
+    outlines = _outlines()
     for line, (contrast, source) in enumerate(images.items()):
         image = read_volume(source)
         values = np.asarray(image.dataobj, dtype=np.float32)
@@ -148,6 +148,12 @@ def _draw_outlines(axes: Axes, planes: Mapping[str, NDArray[np.float32]]) -> Non
 
 
 @lru_cache(maxsize=1)
+def _outlines() -> dict[str, list[NDArray[np.float32]]]:
+    """Region to its plane in each view: the same for every scan of a batch."""
+    views = _views()
+    return {name: [_plane(volume, points) for _, points in views] for name, volume in _regions().items()}
+
+
 def _regions() -> dict[str, Any]:
     """Template maps (0 to 1) whose outlines are drawn."""
     affine = template_image().affine

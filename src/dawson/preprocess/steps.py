@@ -85,7 +85,9 @@ def from_native_space(
     flair = scan.derivative(derivatives, names.preprocessed("FLAIR"))
     mask = scan.derivative(derivatives, names.TEMPLATE_BRAIN)
     _channels(scan, derivatives, config, steps, flair, mask)
-    shown = {contrast: scan.derivative(derivatives, names.preprocessed(contrast)) for contrast in ("FLAIR", "T1w") if contrast in chains}
+    shown: dict[str, Path] = {
+        contrast: scan.derivative(derivatives, names.preprocessed(contrast)) for contrast in ("FLAIR", "T1w") if contrast in chains
+    }
     _contact_sheet(scan, derivatives, steps, shown, row, simulated, registered=True)
     return {"source": "+".join(raw), "measured_on": registered, **row}
 

@@ -39,7 +39,7 @@ class Experiment:
     exclusions : DataFrame
         participant_id, session_id, stage, reason; no rows where nothing was excluded.
     runs : tuple of mapping
-        One for each trained network, with its history of epochs.
+        One for each network that made a prediction, with its history of epochs.
     """
 
     folder: Path
@@ -90,14 +90,22 @@ def read_experiment(folder: Path) -> Experiment:
     if (folder / "exclusions.tsv").is_file():
         exclusions = read_tsv(folder / "exclusions.tsv", text=("stage", "reason")).fillna("")
     environment = read_json(folder / "environment.json") if (folder / "environment.json").is_file() else {}
+    predictions = read_tsv(folder / "predictions.tsv", text=("label", "model"))
     return Experiment(
         folder=folder,
         config=read_config(folder / "config.toml"),
         splits=read_tsv(folder / "splits.tsv"),
-        predictions=read_tsv(folder / "predictions.tsv", text=("label", "model")),
+        predictions=predictions,
         metrics=read_json(folder / "metrics.json"),
         explanations=explanations,
         environment=environment,
         exclusions=exclusions,
-        runs=tuple(read_json(path) for path in sorted((folder / "runs").glob("*.json"))),
+        runs=_runs(folder, predictions),
     )
+
+
+def _runs(folder: Path, predictions: pd.DataFrame) -> tuple[Mapping[str, Any], ...]:
+    """Records of the networks behind the predictions; those of repeats that a later run gave up stay on disk."""
+    used = {(int(repeat), int(fold)) for repeat, fold in predictions[["repeat", "fold"]].drop_duplicates().itertuples(index=False)}
+    records = [read_json(path) for path in sorted((folder / "runs").glob("*.json"))]
+    return tuple(record for record in records if (record.get("repeat"), record.get("fold")) in used)

@@ -18,7 +18,9 @@ HEADLINE_COLOUR, REPEATS_COLOUR, CORRECTED_COLOUR, PUBLISHED_COLOUR = PALETTE[0]
 
 
 def roc_figure(metrics: Mapping[str, Any], note: str = "") -> Markup | None:
-    """ROC curve of the patients with its bootstrap band, None where there is none (more than two classes).
+    """ROC curve of the patients with its bootstrap band, None where metrics.json has none.
+
+    With more than two classes it is that of the positive class against the rest, and so is the area written beside it.
 
     Parameters
     ----------
@@ -32,6 +34,9 @@ def roc_figure(metrics: Mapping[str, Any], note: str = "") -> Markup | None:
         return None
     fpr, tpr = np.asarray(roc["fpr"], float), np.asarray(roc["tpr"], float)
     level = f"{100 * metrics['confidence']:g} %"
+    binary = len(metrics["classes"]) == 2
+    area = plain("auc", _headline(metrics, "auc") if binary else _of_positive(metrics, "auc"))
+    about = "Patients" if binary else f"{metrics['positive']} against the rest"
     with drawing(4.2, 4.0) as figure:
         axes = figure.add_subplot()
         if roc.get("low") and roc.get("high"):
@@ -49,16 +54,16 @@ def roc_figure(metrics: Mapping[str, Any], note: str = "") -> Markup | None:
             fpr,
             tpr,
             color=HEADLINE_COLOUR,
-            label=f"Patients (AUC {plain('auc', _headline(metrics, 'auc'))})",
+            label=f"{about} (AUC {area})",
             solid_joinstyle="round",
         )
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="Chance")
         sensitivity, specificity = _headline(metrics, "sensitivity"), _headline(metrics, "specificity")
-        if len(metrics["classes"]) == 2 and is_number(sensitivity) and is_number(specificity):
+        if binary and is_number(sensitivity) and is_number(specificity):
             axes.plot(1 - specificity, sensitivity, "o", color=INK, markersize=6, zorder=5, label="Operating point")
         published = metrics.get("published") or {}
         points = [published.get(name, {}).get("estimate") for name in ("sensitivity", "specificity")]
-        if all(is_number(point) for point in points):
+        if binary and all(is_number(point) for point in points):
             axes.plot(1 - points[1], points[0], "D", color=PALETTE[1], markersize=6, zorder=5, label="Published (Seok 2023)")
         axes.set(
             xlim=(-0.01, 1.01),
@@ -72,11 +77,15 @@ def roc_figure(metrics: Mapping[str, Any], note: str = "") -> Markup | None:
         axes.legend(loc="lower right")
         if note:
             axes.set_title(note, color=PALETTE[1], fontsize=8.5)
-        return to_svg(figure, "roc", f"ROC curve, AUC {plain('auc', _headline(metrics, 'auc'))}")
+        return to_svg(figure, "roc", f"ROC curve, {about}, AUC {area}")
 
 
 def _headline(metrics: Mapping[str, Any], name: str) -> Any:
     return (metrics["headline"].get(name) or {}).get("estimate")
+
+
+def _of_positive(metrics: Mapping[str, Any], name: str) -> Any:
+    return (metrics["per_class"][metrics["positive"]].get(name) or {}).get("estimate")
 
 
 def repeats_figure(metrics: Mapping[str, Any], name: str, note: str = "") -> Markup | None:
@@ -93,10 +102,11 @@ def repeats_figure(metrics: Mapping[str, Any], name: str, note: str = "") -> Mar
     """
     values = np.array([row[name] for row in metrics["repeats"] if is_number(row.get(name))], float)
     scale = 1.0 if name == "auc" else 100.0
+    several = metrics["n_repeats"] > 1  # one test set has no interval over test sets
     intervals = [
         ("Patients (headline)", metrics["headline"].get(name), HEADLINE_COLOUR, "o"),
-        ("Over repeats", metrics["over_repeats"].get(name), REPEATS_COLOUR, "s"),
-        ("Nadeau–Bengio", metrics["nadeau_bengio"].get(name), CORRECTED_COLOUR, "^"),
+        ("Over repeats", metrics["over_repeats"].get(name) if several else None, REPEATS_COLOUR, "s"),
+        ("Nadeau–Bengio", metrics["nadeau_bengio"].get(name) if several else None, CORRECTED_COLOUR, "^"),
         ("Seok 2023", (metrics.get("published") or {}).get(name), PUBLISHED_COLOUR, "D"),
     ]
     shown = [(label, entry, colour, marker) for label, entry, colour, marker in intervals if entry and is_number(entry.get("estimate"))]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 from markupsafe import Markup, escape
 
+from dawson.report.disclosure import Secrets, secrets_of
 from dawson.report.formatting import counted
-from dawson.report.sharing import hidden_count, is_small
+from dawson.report.sharing import HIDDEN, hidden_count
 from dawson.report.style import INK, MUTED, PALE, RULE, open_svg
 
 
@@ -102,40 +103,39 @@ TESTED = {
 
 def flow_steps(flow: Flow, share: bool = False) -> list[Step]:
     """The boxes of the diagram in words; with `share`, counts from 1 to 4 and what would give them away are hidden."""
+    secrets = secrets_of(flow) if share else None
     leaves = [*flow.excluded.items(), *([("for other reasons", flow.not_selected)] if flow.not_selected else [])]
-    secret = share and any(is_small(count) for _, count in leaves)
     on_disk = (
-        "count not shown: it would give a small one away"
-        if secret
+        "not shown: it would give a small count away"
+        if secrets and secrets.on_disk
         else f"{counted(flow.on_disk[0], 'participant')}, {counted(flow.on_disk[1], 'scan')}"
     )
     lines = [f"{STAGES.get(stage, stage)}: {counted(hidden_count(count) if share else count, 'scan')}" for stage, count in leaves]
-    steps = [
-        Step("In the dataset", [on_disk], lines or ["nothing left out"]),
-        Step(
-            "Analysed",
-            [f"{counted(_shown(flow.analysed[0], share), 'participant')}, {counted(_shown(flow.analysed[1], share), 'scan')}"]
-            + [
-                f"{name}: {_shown(people, share)} with {counted(_shown(scans, share), 'scan')}"
-                for name, (people, scans, _, _) in flow.by_class.items()
-            ],
-        ),
-    ]
-    followed, tested = [], []
-    for name, (people, _, single, drawn) in flow.by_class.items():
+    followed, tested, groups = [], [], []
+    for name, (people, scans, single, drawn) in flow.by_class.items():
+        groups.append(f"{name}: {_size(people, scans, bool(secrets and name in secrets.people), bool(secrets and name in secrets.scans))}")
         # One of the two numbers and the class's total give the other, so they are hidden together.
-        pair = share and (is_small(single) or is_small(people - single))
-        without, with_more = ("hidden", "hidden") if pair else (str(single), str(people - single))
+        pair = secrets is not None and name in secrets.followed
+        without, with_more = (HIDDEN, HIDDEN) if pair else (str(single), str(people - single))
         followed.append(f"{name}: {without} without, {with_more} with follow-up")
-        pair = share and (is_small(drawn) or is_small(people - drawn))
-        tested.append(f"{name}: {'hidden' if pair else f'{drawn} of {people}'}")
-    steps.append(Step("Follow-up scans", followed))
-    steps.append(Step(TESTED.get(flow.scheme, "In a test set"), tested))
-    return steps
+        tested.append(f"{name}: {HIDDEN if secrets and name in secrets.tested else f'{drawn} of {people}'}")
+    return [
+        Step("In the dataset", [on_disk], lines or ["nothing left out"]),
+        Step("Analysed", [analysed_text(flow, secrets), *groups]),
+        Step("Follow-up scans", followed),
+        Step(TESTED.get(flow.scheme, "In a test set"), tested),
+    ]
 
 
-def _shown(count: int, share: bool) -> int | str:
-    return hidden_count(count) if share else count
+def _size(people: int, scans: int, hide_people: bool, hide_scans: bool) -> str:
+    return f"{HIDDEN if hide_people else people} with {HIDDEN + ' scans' if hide_scans else counted(scans, 'scan')}"
+
+
+def analysed_text(flow: Flow, secrets: Secrets | None, adjective: str = "") -> str:
+    """How many people and scans were analysed, as far as others may know."""
+    people = f"{HIDDEN} {adjective}participants" if secrets and secrets.people else counted(flow.analysed[0], f"{adjective}participant")
+    scans = f"{HIDDEN} scans" if secrets and secrets.scans else counted(flow.analysed[1], "scan")
+    return f"{people}, {scans}"
 
 
 def draw_flow(steps: Sequence[Step], simulated: bool) -> Markup:

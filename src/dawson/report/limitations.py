@@ -8,7 +8,7 @@ from dawson.report.experiment import Experiment
 from dawson.report.formatting import listed
 
 
-def limitations(experiment: Experiment, participants: pd.DataFrame, simulated: bool) -> list[str]:
+def limitations(experiment: Experiment, participants: pd.DataFrame, simulated: bool, count_shown: bool = True) -> list[str]:
     """Sentences for the section on limits.
 
     Parameters
@@ -17,13 +17,16 @@ def limitations(experiment: Experiment, participants: pd.DataFrame, simulated: b
     participants : DataFrame
         participants.tsv of those analysed.
     simulated : bool
+    count_shown : bool
+        Whether the number of test patients may be told.
     """
     config, found = experiment.config, []
     if simulated:
         found.append("The patients are simulated: the result shows that the software works, not that the diseases can be told apart.")
     people = sum(experiment.metrics["n_test_participants"].values())
     if people < 100:
-        found.append(f"{people} test patients are few; intervals are wide, and the least of them in classes with the fewest patients.")
+        who = str(people) if count_shown else "The"
+        found.append(f"{who} test patients are few; intervals are wide, and the least of them in classes with the fewest patients.")
     site = config.study.site_column
     sites = participants[site].dropna().nunique() if site in participants else 0
     if sites <= 1:

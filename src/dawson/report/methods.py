@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dawson import __version__
+from dawson.imaging.intensity import CLIP_PERCENTILES
+from dawson.report.disclosure import Secrets
 from dawson.report.experiment import Experiment
 from dawson.report.formatting import counted, interval_methods, is_number, listed, percent
-from dawson.report.sharing import hidden_count, is_small
+from dawson.report.sharing import is_small
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +62,9 @@ def methods_text(parts: list[Part], simulated: bool) -> str:
     return "\n".join(["## Methods", "", *warning, *body])
 
 
-def methods_parts(experiment: Experiment, simulated: bool, preprocessing: pd.DataFrame | None = None, share: bool = False) -> list[Part]:
+def methods_parts(
+    experiment: Experiment, simulated: bool, preprocessing: pd.DataFrame | None = None, secrets: Secrets | None = None
+) -> list[Part]:
     """What was done, in sentences.
 
     Parameters
@@ -69,21 +73,21 @@ def methods_parts(experiment: Experiment, simulated: bool, preprocessing: pd.Dat
     simulated : bool
     preprocessing : DataFrame, optional
         preprocess.tsv of the study, for how the scans went through it.
-    share : bool
-        Hide counts from 1 to 4, and the selection expression (it may name people).
+    secrets : Secrets, optional
+        For others: which counts to hide; the selection expression (it may name people) is hidden too.
     """
     return [
-        Part("Participants and images", _participants(experiment, simulated, share)),
-        Part("Preprocessing", _preprocessing(experiment, preprocessing, share)),
+        Part("Participants and images", _participants(experiment, simulated, secrets)),
+        Part("Preprocessing", _preprocessing(experiment, preprocessing, secrets is not None)),
         Part("Splits", _splits(experiment)),
         Part("Network and training", _training(experiment)),
-        Part("Evaluation", _evaluation(experiment)),
+        Part("Evaluation", _evaluation(experiment, secrets)),
         Part("Explanation", _explanation(experiment)),
         Part("Software", _software(experiment)),
     ]
 
 
-def _participants(experiment: Experiment, simulated: bool, share: bool) -> str:
+def _participants(experiment: Experiment, simulated: bool, secrets: Secrets | None) -> str:
     labels, config = experiment.labels(), experiment.config.study
     images = experiment.splits[["participant_id", "session_id"]].drop_duplicates()
     named = images.assign(label=images["participant_id"].map(lambda who: labels.get(str(who), "")))
@@ -91,17 +95,18 @@ def _participants(experiment: Experiment, simulated: bool, share: bool) -> str:
     for name in experiment.classes:
         part = named[named["label"] == name]
         people, scans = part["participant_id"].nunique(), len(part)
-        groups.append(
-            f"{hidden_count(people) if share else people} with {name} ({counted(hidden_count(scans) if share else scans, 'scan')})"
-        )
+        if secrets and name in secrets.people:
+            groups.append(name)
+        else:
+            groups.append(f"{people} with {name}" + ("" if secrets and name in secrets.scans else f" ({counted(scans, 'scan')})"))
     text = f"{'Simulated patients' if simulated else 'Patients'} were grouped by the column {config.diagnosis_column}: {listed(groups)}. "
     if config.where:
-        text += "A selection by the study file was applied. " if share else f"Only rows with {config.where} were used. "
+        text += "A selection by the study file was applied. " if secrets else f"Only rows with {config.where} were used. "
     count = len(experiment.exclusions)
-    if count:
-        shown = hidden_count(count) if share and is_small(count) else count
-        verb = "scan was" if count == 1 and not share else "scans were"
-        text += f"{str(shown).capitalize()} {verb} excluded, each with a recorded reason."
+    if count and secrets and secrets.stages:
+        text += "Scans were excluded, each with a recorded reason."
+    elif count:
+        text += f"{count} {'scan was' if count == 1 else 'scans were'} excluded, each with a recorded reason."
     else:
         text += "No scan was excluded."
     return text
@@ -110,61 +115,86 @@ def _participants(experiment: Experiment, simulated: bool, share: bool) -> str:
 def _preprocessing(experiment: Experiment, table: pd.DataFrame | None, share: bool) -> str:
     config = experiment.config.preprocess
     done = table[table["status"] == "done"] if table is not None and "status" in table else None
-    sources = {} if done is None or "source" not in done else {str(name): int(n) for name, n in done["source"].value_counts().items()}
-    if set(sources) == {"template-space"}:
-        text = "All scans came brain-extracted and in the space of the MNI152 2009a template: neither extraction nor registration was run."
-    else:
-        text = (
-            f"The brain was extracted with {_WHO.get(config.brain_extractor, config.brain_extractor)} on T1w and "
-            "on FLAIR, the bias field "
-            "corrected with N4, FLAIR aligned rigidly to T1w, and T1w registered to the MNI152 2009a symmetric "
-            "template (affine and "
-            f"deformable, {_WHO.get(config.registration, config.registration)} at {config.registration_mm:g} mm); "
-            "FLAIR went to template "
-            "space in one interpolation through both transforms."
+    known = done is not None and "source" in done
+    sources = {str(name): int(n) for name, n in done["source"].value_counts().items() if name} if done is not None and known else {}
+    said = []
+    if not sources:
+        said.append("How the scans were brought to the template is not recorded.")
+    if len(sources) > 1:
+        counts_shown = not (share and any(map(is_small, sources.values())))
+        told = [f"{n if counts_shown else 'some'} {_SOURCES.get(name, name)}" for name, n in sources.items()]
+        said.append(f"Of the scans, {listed(told)}.")
+    method = f"{_WHO.get(config.registration, config.registration)} at {config.registration_mm:g} mm"
+    extractor = _WHO.get(config.brain_extractor, config.brain_extractor)
+    if "T1w+FLAIR" in sources:
+        said.append(
+            f"{_start('T1w+FLAIR', sources)}the brain was extracted with {extractor} on T1w and on FLAIR, the bias field corrected "
+            "with N4, FLAIR aligned rigidly to T1w, and T1w registered to the MNI152 2009a symmetric template (affine and "
+            f"deformable, {method}); FLAIR went to template space in one interpolation through both transforms."
         )
-        if len(sources) > 1 or "FLAIR" in sources:
-            told = [f"{hidden_count(n) if share else n} {_SOURCES.get(name, name)}" for name, n in sources.items()]
-            text += f" Of the scans, {listed(told)}."
-        if done is not None and "wm_dice" in done and done["wm_dice"].notna().any():
-            text += f" Median white-matter Dice with the template was {done['wm_dice'].median():.2f}."
+    if "FLAIR" in sources:
+        said.append(
+            f"{_start('FLAIR', sources)}the brain was extracted with {extractor} on FLAIR, the bias field corrected with N4, and "
+            f"the FLAIR itself registered (affine and deformable, {method}) to a template of FLAIR contrast made from the tissue "
+            "maps of the MNI152 2009a symmetric template, and resampled once."
+        )
+    if "template-space" in sources:
+        said.append(
+            f"{_start('template-space', sources)}images came brain-extracted and in the space of the MNI152 2009a template: neither "
+            "extraction nor registration was run."
+        )
+    if done is not None and "wm_dice" in done and done["wm_dice"].notna().any():
+        said.append(
+            f"Median white-matter Dice with the template was {done['wm_dice'].median():.2f}, measured on the T1w at "
+            f"{config.registration_mm:g} mm, the resolution of the registration."
+        )
+    low, high = CLIP_PERCENTILES
     levels = ", ".join(f"{z:g}" for z in config.slices_mm)
-    return (
-        f"{text} Intensities were z-scored inside the brain. Axial slices at z = {levels} mm, "
-        f"{config.field_of_view_mm:g} mm field of view, "
-        f"{config.matrix} × {config.matrix} pixels, are the channels of one image."
+    said.append(
+        f"Intensities inside the brain were clipped at its percentiles {low:g} and {high:g} and z-scored. Axial slices at z = {levels} "
+        f"mm, {config.field_of_view_mm:g} mm field of view, {config.matrix} × {config.matrix} pixels, are the channels of one image."
     )
+    return " ".join(text[0].upper() + text[1:] for text in said)
 
 
 _SOURCES = {
     "T1w+FLAIR": "used T1w and FLAIR",
     "FLAIR": "had no T1w and were registered by the FLAIR itself",
-    "template-space": "came in template space and needed neither extraction nor registration",
+    "template-space": "came in template space",
 }
+_WITH = {"T1w+FLAIR": "With T1w and FLAIR, ", "FLAIR": "With FLAIR alone, ", "template-space": "In template space, "}
+
+
+def _start(source: str, sources: Mapping[str, int]) -> str:
+    """Which scans a sentence is about, where there is more than one kind; for one kind it is about all of them."""
+    if len(sources) > 1:
+        return _WITH[source]
+    return "all " if source == "template-space" else ""
 
 
 def _splits(experiment: Experiment) -> str:
     split = experiment.config.split
     repeats, folds = experiment.metrics["n_repeats"], experiment.metrics["n_folds"]
+    rest = f"went into a stratified {folds}-fold cross-validation grouped by participant"
+    first = "the earliest by days from baseline, then by name of the session"
     said = {
-        "held-out-draw": f"In each of {repeats} repeats, {split.test_per_class} participants of each class were "
-        "drawn at random from those "
-        f"with exactly one scan and kept for testing (seed {split.seed} plus the number of the repeat); all "
-        "others went into a stratified "
-        f"{folds}-fold cross-validation grouped by participant.",
-        "nested-k-fold": "Participants were split by nested cross-validation, stratified and grouped by "
-        f"participant, into {repeats} test "
-        f"sets with {folds} inner folds (seed {split.seed}).",
-        "leave-one-site-out": f"Each of {repeats} sites was the test set in turn; the participants of the other "
-        "sites went into a stratified "
-        f"{folds}-fold cross-validation grouped by participant (seed {split.seed}).",
-        "external": "The external test set was fixed beforehand by the study file; all others went into a stratified "
-        f"{folds}-fold cross-validation grouped by participant (seed {split.seed}).",
+        "held-out-draw": f"In each of {repeats} repeats, {split.test_per_class} participants of each class were drawn at random from "
+        "those with exactly one scan, which is a baseline scan where the days from baseline are known, and tested on that scan "
+        f"(seed {split.seed} plus the number of the repeat); all others {rest}.",
+        "nested-k-fold": "Participants were split by nested cross-validation, stratified and grouped by participant, into "
+        f"{counted(repeats, 'test set')} with {folds} inner folds (seed {split.seed}). A tested person was tested on the first image "
+        f"({first}); the other images of that person were not used in that repeat.",
+        "leave-one-site-out": f"Each of {repeats} sites was the test set in turn; everybody with an image at that site was tested on "
+        f"the first image there ({first}), and the other images of these people were not used in that repeat. All others {rest} "
+        f"(seed {split.seed}).",
+        "external": "The external test set was fixed beforehand by the study file: every image that its selection matches was tested, "
+        f"and other images of these people were not used. All others {rest} (seed {split.seed}). The model that is handed on was "
+        "trained without the external people.",
     }[split.scheme]
     return (
-        f"{said} All scans of a person have one role in a repeat. A guard that checks this, by person and by "
-        "image content, was "
-        "run on the table of splits before training and again before evaluation."
+        f"{said} In each fold of a repeat one part validates and the others train, with all scans of a person on one side; nobody "
+        "who is tested in a repeat trains or validates in it. A guard that checks this, by person and by image content, was run on "
+        "the table of splits before training and again before evaluation."
     )
 
 
@@ -193,22 +223,23 @@ def _training(experiment: Experiment) -> str:
     return text
 
 
-def _evaluation(experiment: Experiment) -> str:
+def _evaluation(experiment: Experiment, secrets: Secrets | None) -> str:
     evaluation, metrics = experiment.config.evaluation, experiment.metrics
+    people = "" if secrets and secrets.tested_total else f"{sum(metrics['n_test_participants'].values())} "
     rule = (
         f"sensitivity and PPV are about {experiment.positive}"
         if len(experiment.classes) == 2
-        else "sensitivity, specificity, PPV and NPV are means over classes, each against the rest"
+        else "AUC, sensitivity, specificity, PPV and NPV are macro averages: means over classes, each against the rest"
     )
-    return (
-        f"The test probability of a scan is the mean over the {metrics['n_folds']} fold models of its repeat; "
-        f"{rule}. Headline figures are over the "
-        f"{sum(metrics['n_test_participants'].values())} distinct test patients, each with the mean of their "
-        f"out-of-sample probabilities over all repeats, with {percent(metrics['confidence'])} intervals over patients "
-        f"({interval_methods(metrics) or f'{evaluation.bootstraps} bootstraps'}). Beside them stand the mean "
-        "and interval over repeats, as Seok et al. 2023 report them, and the "
-        "Nadeau–Bengio correction."
+    text = (
+        f"The test probability of a scan is the mean over the {metrics['n_folds']} fold models of its repeat; {rule}. "
+        f"Headline figures are over the {people}distinct test patients, each with the mean of their out-of-sample probabilities"
+        f"{' over all repeats' if metrics['n_repeats'] > 1 else ''}, with {percent(metrics['confidence'])} intervals over patients "
+        f"({interval_methods(metrics) or f'{evaluation.bootstraps} bootstraps'})."
     )
+    if metrics["n_repeats"] > 1:
+        text += " Beside them stand the mean and interval over repeats, as Seok et al. 2023 report them, and the Nadeau–Bengio correction."
+    return text
 
 
 def _explanation(experiment: Experiment) -> str:

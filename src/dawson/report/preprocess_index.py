@@ -21,6 +21,8 @@ from dawson.report.rendering import write_page
 
 INDEX = "index.html"
 CONTACT_SHEET = "desc-contactsheet.png"
+# source of scans that no step registered: they have no figures of fit
+TEMPLATE_SPACE = "template-space"
 # The same lower ends as on a patient's page: what good registrations of real scans reach.
 LEAST_DICE, LEAST_CORRELATION = 0.67, 0.75
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -35,7 +37,7 @@ class Sheet:
     name : str
         Participant and session.
     anchor : str
-    failed, doubtful : bool
+    failed, doubtful, simulated : bool
     reason : str
     figures : list of (str, str, bool)
         Name, value, and whether it is below what good scans reach.
@@ -49,6 +51,7 @@ class Sheet:
     anchor: str
     failed: bool
     doubtful: bool
+    simulated: bool
     reason: str
     figures: list[tuple[str, str, bool]]
     image: str
@@ -78,14 +81,17 @@ def write_preprocess_index(derivatives: Path) -> Path:
     if not table.is_file():
         raise PreprocessingError(f"{table} is missing, so there is nothing to look through.", "Run `dawson preprocess` first.")
     rows = worst_first(read_tsv(table, text=("status", "reason", "source")))
-    sheets = [_sheet(derivatives, row) for row in rows.to_dict("records")]
-    simulated = _is_simulated(derivatives)
+    # tables of an earlier version do not say which scans are simulated; the dataset around them may
+    dataset = "simulated" not in rows and _is_simulated(derivatives)
+    sheets = [_sheet(derivatives, row, dataset) for row in rows.to_dict("records")]
+    simulated = dataset or any(sheet.simulated for sheet in sheets)
     return write_page(
         derivatives / INDEX,
         "preprocess_index.html",
         {
             "banners": banners(simulated=simulated, managed=None),
             "simulated": simulated,
+            "all_simulated": simulated and (dataset or all(sheet.simulated for sheet in sheets)),
             "groups": [
                 ("failed", "Failed", [sheet for sheet in sheets if sheet.failed]),
                 ("doubtful", "To be looked at", [sheet for sheet in sheets if sheet.doubtful and not sheet.failed]),
@@ -108,7 +114,7 @@ def worst_first(table: pd.DataFrame) -> pd.DataFrame:
     return order.sort_values(keys, na_position="last", kind="stable").drop(columns="_failed").reset_index(drop=True)
 
 
-def _sheet(derivatives: Path, row: Mapping[Any, Any]) -> Sheet:
+def _sheet(derivatives: Path, row: Mapping[Any, Any], simulated_dataset: bool) -> Sheet:
     scan = Scan(str(row["participant_id"]), str(row.get("session_id", "")), None, None)
     path = scan.derivative(derivatives, CONTACT_SHEET)
     width, height = _png_size(path)
@@ -124,7 +130,9 @@ def _sheet(derivatives: Path, row: Mapping[Any, Any]) -> Sheet:
     ]
     shown = [(name, f"{value:.2f}", bool(bad)) for name, value, bad in figures if is_number(value)]
     shown.append(("took", seconds(row.get("seconds")), False))
-    if isinstance(row.get("source"), str):
+    if row.get("source") == TEMPLATE_SPACE:
+        shown.append(("FLAIR", "already in template space", False))
+    elif isinstance(row.get("source"), str):
         shown.append(("from", str(row["source"]), False))
     reason = row.get("reason")
     return Sheet(
@@ -132,6 +140,7 @@ def _sheet(derivatives: Path, row: Mapping[Any, Any]) -> Sheet:
         anchor=scan.entities,
         failed=failed,
         doubtful=any(bad for *_, bad in figures) or (not failed and not width),
+        simulated=simulated_dataset or str(row.get("simulated")).lower() == "true",
         reason=reason if isinstance(reason, str) else "",
         figures=shown,
         image=quote(path.relative_to(derivatives).as_posix()) if width else "",

@@ -50,11 +50,13 @@ def hide_small_cells(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Where a row has a small count in any class or in all, it is hidden in all of them (the total would give it
         away); if it is the only hidden row of its variable, or if few values are missing, the next smallest row is
-        hidden too (the size of the class would). A part with fewer than five of a class loses all its cells.
+        hidden too (the size of the class would). A part with fewer than five of a class loses all its cells, and so
+        does a part whose size differs by fewer than five from that of a part before it.
     """
     shown = table.astype(object)
     columns = [str(name) for name in shown.columns if name not in ("part", "variable", "level", "missing", "p", "test")]
-    for _, part in shown.groupby("part", sort=False):
+    totals: dict[str, dict[str, int]] = {}
+    for title, part in shown.groupby("part", sort=False):
         heads = part[part["variable"] == "n"]
         sizes = {name: int(_count(heads[name].iloc[0]) or 0) if len(heads) else 0 for name in columns}
         for variable, block in part.groupby("variable", sort=False):
@@ -62,8 +64,11 @@ def hide_small_cells(table: pd.DataFrame) -> pd.DataFrame:
             if variable != "n" and not block["level"].isin(QUANTITY_LEVELS).any():
                 hidden = _rows_to_hide(block[columns].map(_count), sizes)
             shown.loc[hidden, columns] = HIDDEN
-        few = [name for name in columns if is_small(sizes[name])]
-        if few:
+        few = any(is_small(sizes[name]) for name in columns)
+        # A few more scans than people: so many people have a follow-up.
+        near = any(is_small(abs(sizes[name] - other[name])) for other in totals.values() for name in columns if other[name])
+        totals[str(title)] = sizes
+        if few or near:
             shown.loc[part.index, columns] = HIDDEN
     shown["missing"] = [HIDDEN if str(cell).isdigit() and is_small(int(cell)) else cell for cell in shown["missing"]]
     return shown

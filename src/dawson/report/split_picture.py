@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from dawson.report.sharing import hidden_count
+from dawson.report.sharing import HIDDEN, is_small
 from dawson.report.style import MUTED, open_svg
 
 TEST_COLOUR = "#D55E00"
 UNUSED_COLOUR = "#ffffff"
-FOLD_COLOURS = ("#08415c", "#2b6f92", "#5f9dbd", "#9cc4d9", "#cfe3ed")
+_DARKEST, _PALEST = (8, 65, 92), (207, 227, 237)
+
+
+def fold_colours(folds: int) -> list[str]:
+    """A shade for each fold, dark to pale.
+
+    Examples
+    --------
+    >>> fold_colours(3)
+    ['#08415c', '#6c92a4', '#cfe3ed']
+    """
+    steps = [index / max(1, folds - 1) for index in range(folds)]
+    return [
+        "#" + "".join(f"{round(dark + step * (pale - dark)):02x}" for dark, pale in zip(_DARKEST, _PALEST, strict=True)) for step in steps
+    ]
 
 
 def split_picture(splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str], most_repeats: int = 12) -> Markup:
@@ -35,11 +50,12 @@ def split_picture(splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequ
     row_height, left, top = 14.0, 62.0, 22.0
     width, height = left + cell * len(people) + 2, top + row_height * len(repeats) + 4
     paths: dict[str, list[str]] = {}
+    shades = fold_colours(int(splits["fold"].max()) + 1)
     for row, repeat in enumerate(repeats):
         part = splits[splits["repeat"] == repeat]
         colours = dict.fromkeys(people, UNUSED_COLOUR)
         for who, fold in part.loc[part["role"] == "validation", ["participant_id", "fold"]].itertuples(index=False):
-            colours[who] = FOLD_COLOURS[int(fold) % len(FOLD_COLOURS)]
+            colours[who] = shades[int(fold)]
         colours.update(dict.fromkeys(part.loc[part["role"] == "test", "participant_id"], TEST_COLOUR))
         for who, colour in colours.items():
             x, y = left + cell * column[who], top + row_height * row
@@ -64,8 +80,20 @@ def _place(label: str, classes: Sequence[str]) -> int:
     return list(classes).index(label) if label in classes else len(classes)
 
 
-def split_sizes(splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str], share: bool = False) -> list[dict[str, object]]:
-    """Participants and scans by role and class, as they are on average over repeats and folds.
+def split_sizes(
+    splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequence[str], share: bool = False, hidden: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Participants and scans by role and class, as they are over repeats and folds.
+
+    Parameters
+    ----------
+    splits, labels, classes
+        As for `split_picture`.
+    share : bool
+        Hide a class in all roles where one count of it is from 1 to 4: the size of the class less the other roles would
+        give it away.
+    hidden : collection of str
+        Classes to hide with `share` for other reasons.
 
     Returns
     -------
@@ -73,7 +101,8 @@ def split_sizes(splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequen
         role, and for each class "participants" and "scans" as text (a range where it varies).
     """
     table = splits.assign(label=splits["participant_id"].map(lambda who: labels.get(str(who), "")))
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
+    secret = set(hidden)
     for role in ("train", "validation", "test"):
         part = table[table["role"] == role]
         if part.empty:
@@ -82,14 +111,18 @@ def split_sizes(splits: pd.DataFrame, labels: Mapping[str, str], classes: Sequen
         for name in classes:
             grouped = part[part["label"] == name].groupby(["repeat", "fold"])
             people, scans = grouped["participant_id"].nunique(), grouped.size()
-            cells[name] = (_range(people, share), _range(scans, share))
+            cells[name] = (_range(people), _range(scans))
+            if any(is_small(int(count)) for counts in (people, scans) for count in counts):
+                secret.add(name)
         rows.append({"role": role, "cells": cells})
+    if share:
+        for row in rows:
+            row["cells"] = {name: (HIDDEN, HIDDEN) if name in secret else cell for name, cell in row["cells"].items()}
     return rows
 
 
-def _range(counts: pd.Series, share: bool) -> str:
+def _range(counts: pd.Series) -> str:
     if counts.empty:
         return "0"
-    ends = [int(counts.min()), int(counts.max())]
-    texts = [str(hidden_count(end)) if share else str(end) for end in ends]
-    return texts[0] if texts[0] == texts[1] else f"{texts[0]}–{texts[1]}"
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low}–{high}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,18 @@ from dawson.config import dump_config
 from dawson.files import read_tsv, write_text
 from dawson.report import figures, gallery
 from dawson.report.banners import banners
+from dawson.report.disclosure import Secrets, masked_matrix, secrets_of
 from dawson.report.experiment import Experiment, read_experiment
-from dawson.report.flow import count_flow, draw_flow, flow_steps
+from dawson.report.flow import Flow, analysed_text, count_flow, draw_flow, flow_steps
 from dawson.report.formatting import FIGURES
-from dawson.report.headline import headline, interval_rows, why_headline_differs
+from dawson.report.headline import PUBLISHED_LEVEL, headline, interval_rows, why_headline_differs
 from dawson.report.images import slice_names
 from dawson.report.limitations import limitations
 from dawson.report.methods import Part, methods_parts, methods_text, versions
 from dawson.report.people import table_of_people
 from dawson.report.rendering import render
 from dawson.report.sharing import SMALLEST_COUNT, hidden_count, refuse_individuals, without_private
-from dawson.report.split_picture import FOLD_COLOURS, TEST_COLOUR, split_picture, split_sizes
+from dawson.report.split_picture import TEST_COLOUR, fold_colours, split_picture, split_sizes
 from dawson.report.style import class_colours
 
 REPORT, SHARED_REPORT, METHODS = "report.html", "report-shared.html", "methods.md"
@@ -58,8 +60,10 @@ def write_study_report(experiment: Path, study: Path, *, share: bool = False) ->
     """
     run, cohort = read_experiment(experiment), read_cohort(study)
     preprocessing = _preprocessing(run, study)
-    parts = methods_parts(run, cohort.simulated, preprocessing, share)
-    context = study_context(run, cohort, parts, share)
+    flow = _flow(run, cohort)
+    secrets = secrets_of(flow) if share else None
+    parts = methods_parts(run, cohort.simulated, preprocessing, secrets)
+    context = study_context(run, cohort, parts, flow, secrets)
     page = render("study.html", context)
     if share:
         refuse_individuals(page, _identifiers(run, cohort))
@@ -88,20 +92,20 @@ def _identifiers(run: Experiment, cohort: Cohort) -> set[str]:
     return named | {who for who in bare if any(c.isalpha() for c in who) and any(c.isdigit() for c in who) and len(who) >= 4}
 
 
-def study_context(run: Experiment, cohort: Cohort, parts: list[Part], share: bool) -> dict[str, Any]:
-    """All that the template shows."""
+def _flow(run: Experiment, cohort: Cohort) -> Flow:
+    on_disk = (len(cohort.participants), len(cohort.sessions))
+    return count_flow(on_disk, run.exclusions, run.splits, run.labels(), run.classes, run.config.split.scheme)
+
+
+def study_context(run: Experiment, cohort: Cohort, parts: list[Part], flow: Flow, secrets: Secrets | None) -> dict[str, Any]:
+    """All that the template shows; `secrets` is None where the report stays in the house."""
+    share = secrets is not None
+    count_shown = secrets is None or not secrets.tested_total
+    scheme = run.config.split.scheme
     metrics, classes, labels = run.metrics, run.classes, run.labels()
     colours, simulated = class_colours(classes), cohort.simulated
     note, short = ("Simulated patients", "simulated") if simulated else ("", "")
     analysed = analysed_cohort(cohort, run)
-    flow = count_flow(
-        (len(cohort.participants), len(cohort.sessions)),
-        run.exclusions,
-        run.splits,
-        labels,
-        classes,
-        run.config.split.scheme,
-    )
     arrays = run.explanations
     slices_mm = run.config.preprocess.slices_mm
     config = run.config
@@ -125,11 +129,15 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], share: boo
         "colours": colours,
         "config": config,
         "config_text": dump_config(config),
-        "headline": headline(metrics, simulated),
-        "intervals": interval_rows(metrics),
-        "why": why_headline_differs(),
+        "headline": headline(metrics, simulated, count_shown),
+        "count_shown": count_shown,
+        "intervals": interval_rows(metrics, scheme, count_shown),
+        "why": why_headline_differs(metrics, scheme),
+        "published_level": PUBLISHED_LEVEL,
+        "confusion": masked_matrix(metrics["confusion"]["matrix"], bool(secrets.tested)) if secrets else metrics["confusion"]["matrix"],
+        "prevalences": _prevalences(metrics, secrets),
         "flow": draw_flow(flow_steps(flow, share), simulated),
-        "analysed": [hidden_count(n) if share else n for n in flow.analysed],
+        "analysed": analysed_text(flow, secrets, "simulated " if simulated else ""),
         "people": table_of_people(analysed, config.study.diagnosis_column, classes, share),
         "roc": figures.roc_figure(metrics, note),
         "distributions": [svg for name in FIGURES if (svg := figures.repeats_figure(metrics, name, short))],
@@ -137,8 +145,10 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], share: boo
         "training": figures.training_figures(run.runs, short),
         "runs": _run_summary(run),
         "splits_picture": None if share else split_picture(run.splits, labels, classes),
-        "split_sizes": split_sizes(run.splits, labels, classes, share),
-        "split_colours": {"test": TEST_COLOUR, "folds": FOLD_COLOURS[: metrics["n_folds"]]},
+        "split_sizes": split_sizes(
+            run.splits, labels, classes, share, secrets.scans | secrets.followed | secrets.tested if secrets else ()
+        ),
+        "split_colours": {"test": TEST_COLOUR, "folds": fold_colours(metrics["n_folds"])},
         "examples": gallery.examples(arrays, classes) if arrays and not share else [],
         "cases": gallery.cases(arrays, classes, slices_mm) if arrays and not share else {},
         "contributions": gallery.contributions(arrays, classes, slices_mm, colours, SMALLEST_COUNT if share else 1) if arrays else [],
@@ -147,9 +157,15 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], share: boo
         "exclusions": [] if share else run.exclusions.to_dict("records"),
         "exclusion_counts": {stage: hidden_count(n) if share else n for stage, n in flow.excluded.items()},
         "methods": parts,
-        "limits_list": limitations(run, analysed.participants, simulated),
+        "limits_list": limitations(run, analysed.participants, simulated, count_shown),
         "environment": environment,
     }
+
+
+def _prevalences(metrics: Mapping[str, Any], secrets: Secrets | None) -> list[Mapping[str, Any]]:
+    """Rows of Table 4; the prevalence among the test patients would give hidden numbers of them away."""
+    rows: list[Mapping[str, Any]] = metrics["at_prevalence"]
+    return rows if secrets is None or not secrets.tested else [row for row in rows if row["name"] == "given"]
 
 
 def analysed_cohort(cohort: Cohort, run: Experiment) -> Cohort:
