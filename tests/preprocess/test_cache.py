@@ -80,3 +80,16 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{}")
     remove_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_results_that_were_moved_are_found_done(tmp_path: Path) -> None:
+    def work(derivatives: Path) -> list[str]:
+        first, second = derivatives / "sub-1" / "a.txt", derivatives / "sub-1" / "b.txt"
+        steps = Steps(tmp_path / "study", derivatives)
+        steps.run("first", [first], [], {}, lambda output: output.write_text("a") and None)
+        steps.run("second", [second], [first], {}, lambda output: output.write_text("b") and None)
+        return steps.redone
+
+    assert work(tmp_path / "here") == ["first", "second"]
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert work(tmp_path / "there") == []

@@ -25,6 +25,8 @@ class Steps:
     ----------
     root : Path
         Sources below it are named relative to it.
+    derivatives : Path, optional
+        Root of the derivatives, wherever it lies; sources below it are named `derivatives/dawson/...`.
     force : bool
         Do everything again.
     seconds : float
@@ -34,6 +36,7 @@ class Steps:
     """
 
     root: Path
+    derivatives: Path | None = None
     force: bool = False
     seconds: float = 0.0
     redone: list[str] = field(default_factory=list)
@@ -119,7 +122,12 @@ class Steps:
         return sidecar if whole else None
 
     def _named(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+        """A name that stays when results lie outside the study or are moved, and that tells nothing of this machine."""
+        if self.derivatives is not None and path.is_relative_to(self.derivatives):
+            return (Path("derivatives", "dawson") / path.relative_to(self.derivatives)).as_posix()
+        if path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return f"{path.parent.name}/{path.name}"
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:

@@ -119,7 +119,7 @@ def preprocess_scan(
     """
     from dawson.parallel import cores
 
-    steps = Steps(root, force)
+    steps = Steps(root, derivatives, force)
     try:
         remove_unfinished(derivatives / scan.folder)
         figures = _preprocess(scan, derivatives, config, steps, threads or cores())
