@@ -77,8 +77,12 @@ def _predict_study(
     if as_json:
         show_json(table.astype(object).where(table.notna(), None).to_dict("records"))
     else:
-        shown = table.map(lambda value: f"{value:.3f}" if isinstance(value, float) else value)
-        show_table("Research use only", list(shown.columns), shown.values.tolist())
+        shown = [label for label in read.classes if f"probability_{label}" in table]
+        rows = []
+        for row in table.astype(object).where(table.notna(), "").to_dict("records"):
+            said = [f"{row[f'probability_{label}']:.2f} ± {row[f'sd_{label}']:.2f}" if row["predicted"] else "" for label in shown]
+            rows.append([row["participant_id"], row["session_id"], row.get("predicted") or row["reason"], *said])
+        show_table("Research use only", ["participant", "session", "called, or why not", *shown], rows)
         say(f"{len(done)} of {len(table)} scans read. Table: {out / 'predictions.tsv'}; a report.html in each scan's folder.")
     if len(table) and not len(done):
         raise typer.Exit(1)
