@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,14 +74,18 @@ def _predict_study(
     done = table[table["status"] == "done"]
     for row in done.itertuples():
         write_prediction_report(out / "_".join(str(part) for part in (row.participant_id, row.session_id) if part))
+    plain = table.astype(object).where(table.notna(), None)
+    records: list[dict[str, Any]] = [dict(zip(plain.columns, values, strict=True)) for values in plain.itertuples(index=False, name=None)]
     if as_json:
-        show_json(table.astype(object).where(table.notna(), None).to_dict("records"))
+        show_json(records)
     else:
         shown = [label for label in read.classes if f"probability_{label}" in table]
         rows = []
-        for row in table.astype(object).where(table.notna(), "").to_dict("records"):
-            said = [f"{row[f'probability_{label}']:.2f} ± {row[f'sd_{label}']:.2f}" if row["predicted"] else "" for label in shown]
-            rows.append([row["participant_id"], row["session_id"], row.get("predicted") or row["reason"], *said])
+        for record in records:
+            said = [
+                f"{record[f'probability_{label}']:.2f} ± {record[f'sd_{label}']:.2f}" if record.get("predicted") else "" for label in shown
+            ]
+            rows.append([record["participant_id"], record["session_id"], record.get("predicted") or record["reason"], *said])
         show_table("Research use only", ["participant", "session", "called, or why not", *shown], rows)
         say(f"{len(done)} of {len(table)} scans read. Table: {out / 'predictions.tsv'}; a report.html in each scan's folder.")
     if len(table) and not len(done):
