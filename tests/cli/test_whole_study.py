@@ -60,10 +60,13 @@ def test_the_model_reads_new_patients_and_refuses_its_own(study: Path, dawson, t
     assert pages and "simulated" in pages[0].read_text().lower()
 
 
-def test_a_model_of_simulated_patients_withholds_its_word_on_a_scan_that_is_not_marked_simulated(
+def test_a_model_of_simulated_patients_refuses_its_own_scans_and_withholds_its_word_on_real_ones(
     study: Path, dawson, tmp_path: Path
 ) -> None:
-    flair = next(study.glob("sub-*/**/*_FLAIR.nii.gz"))
+    own = dawson("predict", study / "models" / "small", min(study.glob("sub-*/**/*_FLAIR.nii.gz")), "--out", tmp_path / "own")
+    assert own.returncode == 1 and "was trained on" in own.stderr
+    assert dawson("simulate", "cohort", tmp_path / "new", "--ms", 1, "--nmosd", 0, "--seed", 78, "--jobs", 1).returncode == 0
+    flair = min((tmp_path / "new").glob("sub-*/**/*_FLAIR.nii.gz"))
     sidecar = json.loads(flair.with_name(flair.name.replace(".nii.gz", ".json")).read_text())
     sidecar["SimulatedData"] = False
     (tmp_path / "x_FLAIR.nii.gz").write_bytes(flair.read_bytes())

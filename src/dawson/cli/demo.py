@@ -13,7 +13,7 @@ from dawson.cli.console import heading, say
 PATIENTS = {"MS": 30, "NMOSD": 30}
 NEW_PATIENTS = {"MS": 2, "NMOSD": 2}
 SETTINGS = {"repeats": 4, "folds": 3}
-EPOCHS = 12
+NETWORK = {"network": "resnet18-narrow", "epochs": 20}
 
 
 def demo(
@@ -38,9 +38,7 @@ def demo(
 
     heading("1 of 3  Simulating a cohort in template space")
     study = simulate_cohort(out / "study", plan_cohort(PATIENTS, seed=seed), seed=seed, space="template", jobs=jobs)
-    config = StudyConfig().updated(
-        study={"name": "Demo on simulated patients"}, split={**SETTINGS, "seed": seed}, training={"epochs": EPOCHS}
-    )
+    config = StudyConfig().updated(study={"name": "Demo on simulated patients"}, split={**SETTINGS, "seed": seed}, training=NETWORK)
     write_text(study / STUDY_FILE, dump_config(config))
 
     heading("2 of 3  Running a small study: 4 held-out draws, 3 folds")
