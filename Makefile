@@ -23,7 +23,7 @@ $(VENV)/.develop: $(VENV)/.runtime
 
 setup: $(VENV)/.develop  ## Install Dawson and its tools into .venv
 
-demo: $(VENV)/.runtime  ## Simulate a cohort, run a study on it, read four new scans (about 10 minutes)
+demo: $(VENV)/.runtime  ## Simulate a cohort, run a study on it, read four new scans (about 10 minutes with the installation)
 	$(BIN)/dawson demo --out demo
 
 test: $(VENV)/.develop  ## Run the tests
