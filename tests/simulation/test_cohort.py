@@ -12,7 +12,7 @@ import pytest
 
 from dawson.cohort.dataset import read_cohort
 from dawson.errors import CohortError, ConfigError
-from dawson.files import sha256
+from dawson.files import read_tsv, sha256
 from dawson.imaging.template import template_image
 from dawson.simulation import CohortPlan, plan_cohort, simulate_cohort
 from dawson.simulation.anatomy import atlas
@@ -32,7 +32,10 @@ def test_scans_lie_on_the_template_and_say_what_they_are(template_cohort: Path, 
     assert image.shape == (197, 233, 189)
     np.testing.assert_allclose(image.affine, template_image(1.0).affine)
     sidecar = json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())
-    assert sidecar == {"SimulatedData": True, "SkullStripped": True, "Space": "MNI152NLin2009aSym"}
+    assert {name: sidecar[name] for name in ("SimulatedData", "SkullStripped", "Space")} == {
+        "SimulatedData": True, "SkullStripped": True, "Space": "MNI152NLin2009aSym",
+    }  # fmt: skip
+    assert sidecar["SimulatedScanner"] == tiny_plan.people[0].site and "FLAIR_noise" in sidecar["SimulatedArtefacts"]
 
 
 def test_the_cohort_is_read_back_and_called_simulated(template_cohort: Path, tiny_plan: CohortPlan) -> None:
@@ -88,6 +91,34 @@ def test_true_lesions_are_bright_on_flair(template_cohort: Path) -> None:
         if truth.sum() > 20:
             assert flair[truth].mean() > 1.15 * flair[flair > 0].mean()
             assert (flair[truth] > 0).all()
+
+
+def test_every_lesion_of_the_table_is_in_the_image_and_the_other_way_round(template_cohort: Path) -> None:
+    for path in sorted((template_cohort / "derivatives" / "dawson").rglob("*_desc-sim_lesions.tsv")):
+        table = read_tsv(path)
+        entities = path.name.removesuffix("_desc-sim_lesions.tsv")
+        image = nib.load(path.with_name(f"{entities}_space-MNI152NLin2009aSym_label-lesion_desc-sim_dseg.nii.gz"))
+        numbers, counts = np.unique(np.asarray(image.dataobj), return_counts=True)
+        seen = dict(zip(numbers.tolist(), (counts / 1000).tolist(), strict=True))
+        assert set(seen) - {0} <= set(table["number"])
+        for row in table.itertuples():
+            assert row.volume_ml == pytest.approx(seen.get(row.number, 0.0), abs=1e-4)
+        if "ses-01" in path.name:
+            assert set(table["change"]) <= {"baseline"}
+        else:
+            before = read_tsv(Path(str(path).replace("ses-02", "ses-01"))).set_index("number")["volume_ml"]
+            old = table[table["number"].isin(before.index)]
+            np.testing.assert_allclose(old["previous_volume_ml"], before[old["number"]])
+
+
+def test_the_label_map_covers_the_brain_and_is_named(template_cohort: Path) -> None:
+    path = next((template_cohort / "derivatives" / "dawson").rglob("*_space-MNI152NLin2009aSym_desc-sim_dseg.nii.gz"))
+    labels = np.asarray(nib.load(path).dataobj)
+    names = json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())["LabelMap"]
+    assert set(np.unique(labels).tolist()) - {0} <= {int(label) for label in names}
+    participant_id, session_id = path.name.split("_")[:2]
+    brain = np.asarray(nib.load(_flair(template_cohort, participant_id, session_id)).dataobj) > 0
+    assert (labels[brain] > 0).mean() > 0.995
 
 
 def test_a_cohort_without_lesions_has_none(tmp_path: Path) -> None:

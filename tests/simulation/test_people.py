@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dawson.errors import ConfigError
 from dawson.simulation import plan_cohort, seok2023_plan
@@ -57,6 +58,32 @@ def test_sites_are_balanced_within_each_diagnosis() -> None:
         assert len(counts) == 3 and max(counts.values()) - min(counts.values()) <= 1
 
 
+def test_severity_ties_disability_and_treatment_loosely() -> None:
+    people = plan_cohort({"MS": 1500}, seed=0).people
+    severity = [person.severity for person in people]
+    edss = stats.spearmanr(severity, [person.edss for person in people]).statistic
+    assert 0.25 < edss < 0.42
+    assert stats.spearmanr(severity, [person.disease_duration for person in people]).statistic > 0.2
+    assert stats.spearmanr(severity, [["none", "platform", "high efficacy"].index(person.treatment) for person in people]).statistic > 0.15
+
+
+def test_healthy_people_have_no_disease_and_mogad_its_antibody() -> None:
+    people = plan_cohort({"healthy": 20, "MOGAD": 20}, seed=0).people
+    for person in people:
+        healthy = person.diagnosis == "healthy"
+        assert (person.edss is None) == (person.disease_duration is None) == healthy
+        assert person.mog == ("negative" if healthy else "positive") and person.aqp4 == "negative"
+        assert all((visit.clinical_status == "n/a") == healthy for visit in person.visits)
+
+
+@pytest.mark.parametrize(("bias", "same"), [(0.0, 1 / 3), (1.0, 1.0), (0.5, 2 / 3)])
+def test_sites_tell_the_diagnosis_only_when_asked_to(bias: float, same: float) -> None:
+    people = plan_cohort({"MS": 300, "NMOSD": 300}, seed=0, site_bias=bias).people
+    for diagnosis, own in (("MS", "A"), ("NMOSD", "B")):
+        group = [person.site == own for person in people if person.diagnosis == diagnosis]
+        assert np.mean(group) == pytest.approx(same, abs=0.01)
+
+
 def test_visits_are_dated_after_baseline_and_people_grow_older() -> None:
     for person in seok2023_plan(seed=0).people:
         days = [visit.days_from_baseline for visit in person.visits]
@@ -85,6 +112,8 @@ def test_the_same_seed_gives_the_same_people() -> None:
         ({"MS": 3}, {"followed_up": {"MS": 2}, "follow_up_scans": {"MS": 1}}, "shared"),
         ({"MS": 3}, {"sites": ()}, "site"),
         ({"MS": 3}, {"seed": -1}, "negative"),
+        ({"MS": 3}, {"site_bias": 2.0}, "site_bias"),
+        ({"MS": 3}, {"profile": "atlantis"}, "atlantis"),
     ],
 )
 def test_impossible_plans_are_refused(counts: dict[str, int], options: dict[str, object], word: str) -> None:

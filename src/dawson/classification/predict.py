@@ -192,6 +192,7 @@ def _write(
     }  # fmt: skip
     winner = int(members.mean(0).argmax())
     described = model.description
+    software = environment()
     result: dict[str, Any] = {
         "participant": scan.participant_id, "session": scan.session_id,
         "inputs": {name: {"file": path.name, "sha256": sha256(path)} for name, path in (("t1w", scan.t1w), ("flair", scan.flair)) if path},
@@ -203,7 +204,7 @@ def _write(
         "probability": None if withheld else probability, "withheld": WITHHELD if withheld else None,
         "predicted": None if withheld else model.classes[winner],
         "quality": {name: _plain(row.get(name)) for name in QUALITY}, "allow_simulated": allow_simulated,
-        "software": environment(), "created": environment()["created"], "research_use_only": True,
+        "software": software, "created": software["created"], "research_use_only": True,
     }  # fmt: skip
     explanation = _explain(model, networks, image, winner)
     if withheld:

@@ -1,19 +1,20 @@
-"""The brain that every simulated patient is a deformation of: tissues, ventricles and the places where lesions sit.
+"""The brain that every simulated patient is a deformation of: tissues, labels, and the places where lesions sit.
 
-Everything lies in the template's space on a 1 mm box that holds the brain. Regions are boxes in template coordinates
-(mm, RAS) cut with the tissue maps and with distances to ventricles and cortex.
+Everything lies in the template's space on a 1 mm box that holds the brain, medulla down to the template's lower edge.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from dawson.imaging.template import template_image, template_mask, tissue_map
+from dawson.simulation.labels import label_map, ventricles, where
+from dawson.simulation.places import lesion_places
 
 Volume = NDArray[np.float32]
 
@@ -23,10 +24,13 @@ COARSE = 4
 # Of the template grid; every side is a multiple of COARSE and leaves room for the deformed brain.
 _BOX = (slice(18, 178), slice(20, 216), slice(0, 164))
 
+# Distances to small ventricles are measured this far and no further.
+_REACH_MM = 40
+
 
 @dataclass(frozen=True)
 class Atlas:
-    """Tissue maps and distances on the brain's box.
+    """Tissue maps, labels and distances on the brain's box.
 
     Parameters
     ----------
@@ -43,11 +47,16 @@ class Atlas:
     detail : ndarray of float32
         What the template's T1w shows beyond the tissue maps (deep grey nuclei, folia), in units of its white matter.
     distance : dict of str to ndarray of float32
-        Millimetres to the nearest voxel of `lateral`, `third`, `fourth` (ventricle, aqueduct with it) and `cortex`.
+        Millimetres to the nearest voxel of `lateral`, `third`, `fourth` (ventricle), `aqueduct` and `cortex`; those to third
+        and fourth ventricle and aqueduct end at 40 mm.
+    labels : ndarray of uint8
+        What each voxel is: keys of `dawson.simulation.labels.LABELS`, 0 outside the brain.
     regions : dict of str to ndarray of int (n, 3)
         Voxels of the box where a lesion's centre may lie.
     outward : ndarray of float32 (3, 40, 49, 41)
-        On the coarse grid: direction away from the lateral ventricles, fading with distance.
+        On the coarse grid: direction away from the lateral ventricles, fading with distance; on average 1 along their walls.
+    outward_third : ndarray of float32 (3, 40, 49, 41)
+        The same for the third ventricle, fading faster.
     """
 
     affine: NDArray[np.float64]
@@ -59,8 +68,10 @@ class Atlas:
     mask: Volume
     detail: Volume
     distance: dict[str, Volume]
+    labels: NDArray[np.uint8]
     regions: dict[str, NDArray[np.int16]]
     outward: NDArray[np.float32]
+    outward_third: NDArray[np.float32]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -71,6 +82,40 @@ class Atlas:
     def origin_mm(self) -> NDArray[np.float64]:
         """Template coordinates of the box's first voxel."""
         return self.affine[:3, 3]
+
+    @cached_property
+    def deep_grey(self) -> NDArray[np.intp]:
+        """Flat indices of the voxels of caudate, putamen, pallidum and thalamus."""
+        return np.flatnonzero(where(self.labels, "deep grey", "thalamus"))
+
+    @cached_property
+    def coarse_mask(self) -> Volume:
+        """Share of brain, on the coarse grid (40, 49, 41)."""
+        return coarsen(self.mask)
+
+    @cached_property
+    def deep_grey_share(self) -> Volume:
+        """Share of deep grey matter and thalamus, on the coarse grid (40, 49, 41)."""
+        share = np.zeros(self.mask.size, dtype=np.float32)
+        share[self.deep_grey] = 1
+        return coarsen(share.reshape(self.shape))
+
+    @cached_property
+    def contraction(self) -> NDArray[np.float32]:
+        """Velocity (3, 40, 49, 41) in mm whose divergence is the share of deep grey matter and thalamus: it flows out of them.
+
+        The gradient of the solution of Poisson's equation, by Fourier transform.
+        """
+        waves = np.meshgrid(*(2j * np.pi * np.fft.fftfreq(size, COARSE) for size in self.deep_grey_share.shape), indexing="ij")
+        power = sum(wave**2 for wave in waves)
+        power[0, 0, 0] = 1
+        potential = np.fft.fftn(self.deep_grey_share - self.deep_grey_share.mean()) / power
+        return np.stack([np.fft.ifftn(wave * potential).real for wave in waves]).astype(np.float32)
+
+    @cached_property
+    def rim(self) -> Volume:
+        """How near a voxel is to the lateral or third ventricle: 1 at the wall, fading over 1.5 mm."""
+        return np.exp(np.minimum(self.distance["lateral"], self.distance["third"]) / np.float32(-1.5))
 
     def slope(self, surface: str, voxel: NDArray[np.int16]) -> NDArray[np.float64]:
         """Unit vector that leads away from a surface at one voxel."""
@@ -94,7 +139,12 @@ def atlas() -> Atlas:
     gm, wm, csf = (mask * part**2 / total for part in (gm, wm, csf))
     x, y, z = (np.arange(size, dtype=np.float32) + start for size, start in zip(mask.shape, affine[:3, 3], strict=True))
     x, y, z = x[:, None, None], y[None, :, None], z[None, None, :]
-    distance = _distances(csf, gm, x, y, z)
+    found = ventricles(csf, x, y, z)
+    # The aqueduct is too narrow for the template's maps, which average many of them away, and its mask has a hole there.
+    for tissue, share in ((csf, 0.9), (gm, 0.1), (wm, 0.0), (mask, 1.0)):
+        tissue[found["aqueduct"]] = share
+    distance = _distances(found, gm, x, y, z)
+    labels = label_map(csf, gm, wm, distance, x, y, z)
     return Atlas(
         affine,
         _BOX,
@@ -105,25 +155,31 @@ def atlas() -> Atlas:
         mask,
         _detail(np.asarray(image.dataobj, dtype=np.float32)[_BOX], csf, gm, wm, mask),
         distance,
-        _regions(gm, wm, distance, x, y, z),
-        _outward(distance["lateral"]),
+        labels,
+        lesion_places(labels, gm, wm, csf, distance, x, y, z),
+        _outward(distance["lateral"], 12.0),
+        _outward(distance["third"], 6.0),
     )
 
 
-def _distances(csf: Volume, gm: Volume, x: Volume, y: Volume, z: Volume) -> dict[str, Volume]:
-    fluid = csf > 0.5
-    central = fluid & (np.abs(x) < 45) & (y > -60) & (y < 45) & (z > -5) & (z < 40)
-    labels, _ = ndimage.label(central & ~((np.abs(x) < 5) & (z < 8)))
-    # (10, -15, 20) and its mirror image lie in the bodies of the lateral ventricles.
-    found = {int(labels[int(sign * 10 - x.flat[0]), int(-15 - y.flat[0]), int(20 - z.flat[0])]) for sign in (-1, 1)} - {0}
-    lateral = np.isin(labels, list(found))
-    third = (csf > 0.3) & (np.abs(x) <= 4) & (y >= -30) & (y <= 3) & (z >= -14) & (z <= 10)
-    fourth = (csf > 0.3) & (np.abs(x) <= 13) & (y >= -52) & (y <= -30) & (z >= -48) & (z <= -8)
-    fourth &= (np.abs(x) <= 3) | (z < -22)
-    cortex = (gm > 0.6) & (ndimage.distance_transform_edt(~lateral) > 14) & (np.abs(x) > 4)
+def coarsen(volume: Volume) -> Volume:
+    """Means of a volume of the box over the cells of the coarse grid."""
+    sizes = [size // COARSE for size in volume.shape]
+    return np.asarray(volume.reshape(sizes[0], COARSE, sizes[1], COARSE, sizes[2], COARSE).mean(axis=(1, 3, 5)), dtype=np.float32)
+
+
+def _distances(found: dict[str, NDArray[np.bool_]], gm: Volume, x: Volume, y: Volume, z: Volume) -> dict[str, Volume]:
+    distance = {"lateral": ndimage.distance_transform_edt(~found["lateral"]).astype(np.float32)}
+    for name in ("third", "aqueduct", "fourth"):
+        near = tuple(
+            slice(max(0, part.start - _REACH_MM), part.stop + _REACH_MM) for part in ndimage.find_objects(found[name].astype(np.uint8))[0]
+        )
+        distance[name] = np.full(gm.shape, _REACH_MM, dtype=np.float32)
+        distance[name][near] = np.minimum(ndimage.distance_transform_edt(~found[name][near]), _REACH_MM)
+    cortex = (gm > 0.6) & (distance["lateral"] > 14) & (np.abs(x) > 4)
     deep = (np.abs(x) < 38) & (y > -38) & (y < 28) & (z > -14) & (z < 20)
-    surfaces = {"lateral": lateral, "third": third, "fourth": fourth, "cortex": cortex & ~deep}
-    return {name: ndimage.distance_transform_edt(~part).astype(np.float32) for name, part in surfaces.items()}
+    distance["cortex"] = ndimage.distance_transform_edt(~(cortex & ~deep)).astype(np.float32)
+    return distance
 
 
 def _detail(t1w: Volume, csf: Volume, gm: Volume, wm: Volume, mask: Volume) -> Volume:
@@ -135,35 +191,11 @@ def _detail(t1w: Volume, csf: Volume, gm: Volume, wm: Volume, mask: Volume) -> V
     return np.asarray(detail * (1 - csf), dtype=np.float32)
 
 
-def _regions(gm: Volume, wm: Volume, distance: dict[str, Volume], x: Volume, y: Volume, z: Volume) -> dict[str, NDArray[np.int16]]:
-    side = np.abs(x)
-    lateral, cortex, third, fourth = (distance[name] for name in ("lateral", "cortex", "third", "fourth"))
-    brainstem = (side < 16) & (y > -46) & (y < -14) & (z < -8)
-    regions = {
-        "periventricular": (wm > 0.6) & (lateral > 1.5) & (lateral < 7) & (z > 4) & (side > 6),
-        "juxtacortical": (wm > 0.5) & (cortex < 2.5) & (z > -10) & (lateral > 12) & (side > 8),
-        "subcortical": (wm > 0.7) & (cortex > 2) & (cortex < 8) & (lateral > 10) & (z > 8) & (side > 10),
-        "deep": (wm > 0.8) & (cortex > 4) & (lateral > 7) & (lateral < 22) & (z > 12) & (side > 12),
-        "callosum": (wm > 0.6) & (side < 9) & (lateral < 9) & (z > -2) & (y > -45) & (y < 36),
-        "splenium": (wm > 0.5) & (side < 22) & (y < -28) & (y > -48) & (z > 4) & (z < 24) & (lateral < 10),
-        "brainstem": (gm + wm > 0.8) & brainstem & (z > -58),
-        "cerebellum": (wm > 0.5) & (y < -44) & (z < -16) & (z > -50) & (side > 8) & (side < 38),
-        "temporal": (wm > 0.5) & (side > 26) & (side < 54) & (y > -52) & (y < 6) & (z > -30) & (z < -4),
-        "thalamus": (gm + wm > 0.8) & (side > 4) & (side < 19) & (y > -28) & (y < -6) & (z > -2) & (z < 14),
-        "basal ganglia": (gm + wm > 0.8) & (side > 14) & (side < 30) & (y > -16) & (y < 14) & (z > -6) & (z < 12),
-        "hypothalamus": (gm + wm > 0.6) & (third > 0.5) & (third < 5) & (side < 9) & (y > -12) & (y < 4) & (z < -3) & (z > -17),
-        "lateral wall": (lateral > 0.5) & (lateral < 2) & (wm + gm > 0.5) & (z > 2),
-        "third wall": (third > 0.5) & (third < 2) & (wm + gm > 0.5),
-        "fourth wall": (fourth > 0.5) & (fourth < 2) & (wm + gm > 0.5) & (y > -48),
-        "hemisphere": (wm > 0.85) & (cortex > 5) & (z > 6) & (side > 16) & (lateral > 4),
-    }
-    return {name: np.argwhere(part).astype(np.int16) for name, part in regions.items()}
-
-
-def _outward(lateral: Volume) -> NDArray[np.float32]:
-    """Direction away from the lateral ventricles on the coarse grid, with length exp(-distance / 12 mm)."""
-    sizes = [size // COARSE for size in lateral.shape]
-    coarse = lateral.reshape(sizes[0], COARSE, sizes[1], COARSE, sizes[2], COARSE).mean(axis=(1, 3, 5))
+def _outward(distance: Volume, fading_mm: float) -> NDArray[np.float32]:
+    """Direction away from a ventricle on the coarse grid, fading with distance, 1 on average along its wall."""
+    coarse = coarsen(distance)
     rise = np.stack(np.gradient(ndimage.gaussian_filter(coarse, 1.0), float(COARSE)))
     rise /= np.linalg.norm(rise, axis=0, keepdims=True) + 0.2
-    return np.asarray(rise * np.exp(-coarse / 12.0), dtype=np.float32)
+    field = rise * np.exp(-coarse / fading_mm)
+    wall = (coarse > 0.5) & (coarse < COARSE)
+    return np.asarray(field / np.linalg.norm(field, axis=0)[wall].mean(), dtype=np.float32)

@@ -1,28 +1,54 @@
-"""One person's brain: the template's tissues with their own texture, lesions, and a deformation for the shape."""
+"""One person's brain: the template's tissues with their own texture and shape, ageing, and losing volume to disease."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dawson.simulation.anatomy import Atlas, Volume
+from dawson.simulation.anatomy import COARSE, Atlas, Volume
 from dawson.simulation.deformation import (
     Field,
-    draw_displacement,
+    Warp,
+    displacement_of,
+    draw_shape,
     pull_back,
     rigid_displacement,
+    share_volume,
     smooth_noise,
     upsample,
 )
-from dawson.simulation.lesions import Lesion, paint
+from dawson.simulation.labels import LABELS
+from dawson.simulation.lesions import Lesion, Painted, paint
 from dawson.simulation.people import Person
-from dawson.simulation.profiles import draw_lesions
-from dawson.simulation.scanner import Contrast, ScannerState
+from dawson.simulation.scanner import Contrast, ScannerState, Signals
 from dawson.simulation.streams import stream
 
-LESION_THRESHOLD = 0.4
-"""Share of lesion above which a voxel counts as lesion in the truth."""
+_REFERENCE_AGE = 40.0
+
+
+@dataclass(frozen=True)
+class Atrophy:
+    """What disease has taken by one visit, beyond age.
+
+    Parameters
+    ----------
+    ventricle_mm : float
+        How far the walls of the lateral ventricles have moved out.
+    third_mm : float
+        The same for the third ventricle.
+    deep_grey : float
+        Volume of caudate, putamen, pallidum and thalamus, relative to what it would be.
+    sulci : float
+        Logarithm of the share of fluid in sulci, relative to what it would be.
+    """
+
+    ventricle_mm: float = 0.0
+    third_mm: float = 0.0
+    deep_grey: float = 1.0
+    sulci: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -32,11 +58,13 @@ class Brain:
     Parameters
     ----------
     csf, gm, wm : ndarray of float32
-        Share of each tissue, this person's.
+        Share of each tissue, this person's at the first visit.
     rim : ndarray of float32
         Normal brightness of the ventricles' border on FLAIR, relative to white matter.
-    displacement_mm : ndarray (3, x, y, z)
-        On the coarse grid.
+    displacements_mm : tuple of ndarray (3, x, y, z)
+        One for each visit, on the coarse grid: the person's shape, age and atrophy.
+    sulci : tuple of float
+        One for each visit: logarithm of the share of fluid in sulci, relative to the first.
     lesions : tuple of Lesion
         Those of all visits.
     """
@@ -45,7 +73,8 @@ class Brain:
     gm: Volume
     wm: Volume
     rim: Volume
-    displacement_mm: Field
+    displacements_mm: tuple[Field, ...]
+    sulci: tuple[float, ...]
     lesions: tuple[Lesion, ...]
 
 
@@ -57,18 +86,52 @@ class Scene:
     ----------
     images : dict of str to ndarray of float32
         Signal of T1w and FLAIR relative to white matter, without a scanner's faults.
-    brain_mask, lesion_mask : ndarray of bool
+    brain_mask : ndarray of bool
+    instances : ndarray of int16
+        Number of the lesion at each voxel, 0 where there is none.
     tissues : tuple of ndarray of float32
         CSF, grey and white matter; empty where not asked for.
+    labels : ndarray of uint8 or None
+        The label map, where asked for.
     """
 
     images: dict[Contrast, Volume]
-    brain_mask: np.ndarray
-    lesion_mask: np.ndarray
-    tissues: tuple[Volume, ...]
+    brain_mask: NDArray[np.bool_]
+    instances: NDArray[np.int16]
+    tissues: tuple[Volume, ...] = ()
+    labels: NDArray[np.uint8] | None = None
+
+    @property
+    def lesion_mask(self) -> NDArray[np.bool_]:
+        """Where there is any lesion."""
+        return self.instances > 0
 
 
-def make_brain(person: Person, brain: Atlas, seed: int, lesions: bool = True) -> Brain:
+def ventricle_age_mm(age: float) -> float:
+    """How far the walls of the lateral ventricles have moved out since 40 years of age.
+
+    Ventricular fluid grows by 0.3 mL a year between 21 and 70 (Pfefferbaum et al., Arch Neurol 1994), which is 0.04 mm of wall
+    on the template's ventricles; twice that from 60 on (acceleration: Carmichael et al., Neurobiol Aging 2007; the factor is ours).
+    """
+    return 0.04 * (age - _REFERENCE_AGE) + 0.04 * max(age - 60.0, 0.0)
+
+
+def sulci_age(age: float) -> float:
+    """Logarithm of the share of fluid in sulci, relative to 40 years of age.
+
+    Cortical fluid grows by 0.6 mL a year between 21 and 70 (Pfefferbaum et al., Arch Neurol 1994), which is 0.01 here; sulci widen
+    by about as much (17.3 % from 44-50 to 64-70 years: PATH study, Front Aging Neurosci 2018, 10:339).
+    """
+    return 0.01 * (age - _REFERENCE_AGE)
+
+
+def make_brain(
+    person: Person,
+    brain: Atlas,
+    seed: int,
+    lesions: tuple[Lesion, ...] = (),
+    atrophy: Sequence[Atrophy] = (),
+) -> Brain:
     """Draw a person's brain.
 
     Parameters
@@ -77,32 +140,65 @@ def make_brain(person: Person, brain: Atlas, seed: int, lesions: bool = True) ->
     brain : Atlas
     seed : int
         Of the cohort.
-    lesions : bool
-        False leaves them out.
+    lesions : tuple of Lesion
+    atrophy : sequence of Atrophy
+        One for each visit; none means no atrophy.
+
+    Raises
+    ------
+    ValueError
+        The number of atrophies is not that of the visits.
     """
+    losses = tuple(atrophy) or (Atrophy(),) * len(person.visits)
+    if len(losses) != len(person.visits):
+        raise ValueError(f"{len(losses)} atrophies for {len(person.visits)} visits of {person.participant_id}")
     rng = stream(seed, person.participant_id, "anatomy")
     coarse = brain.outward.shape[1:]
     # Depth of sulci and thickness of cortex differ between people and along the brain.
-    fluid, grey, patches = upsample(np.stack([smooth_noise(rng, coarse, sigma) for sigma in (1.5, 1.5, 1.2)]))
-    age = person.visits[0].age
-    csf = brain.csf * np.exp(0.4 * fluid + 0.01 * (age - 40))
-    gm = brain.gm * np.exp(0.25 * grey)
-    total = np.maximum(csf + gm + brain.wm, 1e-6)
-    csf, gm, wm = (brain.mask * part / total for part in (csf, gm, brain.wm))
-    # Ventricles widen by a little with age; people differ by more, so that they tell little of the diagnosis.
-    ventricle_mm = float(0.02 * (age - 40) + rng.normal(0.5, 0.9))
-    displacement = draw_displacement(rng, brain.outward, ventricle_mm)
+    fluid, grey, patches = (smooth_noise(rng, coarse, sigma) for sigma in (1.5, 1.5, 1.2))
+    ages = [visit.age for visit in person.visits]
+    sulci = [sulci_age(age) + loss.sulci for age, loss in zip(ages, losses, strict=True)]
     # Caps and a thin bright rim around the ventricles are normal; they are what linear lesions are mistaken for.
-    strength = float(np.clip(rng.normal(0.15, 0.12) + 0.004 * (age - 40), 0, 0.5))
-    rim = strength * np.exp(-np.minimum(brain.distance["lateral"], brain.distance["third"]) / 1.5) * np.clip(1 + 0.6 * patches, 0, None)
-    return Brain(
-        csf,
-        gm,
-        wm,
-        np.asarray(rim * (1 - csf), dtype=np.float32),
-        displacement,
-        draw_lesions(person, brain, seed) if lesions else (),
-    )
+    strength = float(np.clip(rng.normal(0.15, 0.12) + 0.004 * (ages[0] - _REFERENCE_AGE), 0, 0.5))
+    factors = [np.exp(0.4 * fluid + sulci[0]), np.exp(0.25 * grey), strength * np.clip(1 + 0.6 * patches, 0, None)]
+    more_csf, more_gm, rim = upsample(np.stack(factors).astype(np.float32))
+    more_csf *= brain.csf
+    more_gm *= brain.gm
+    csf, gm, wm = _shares(brain, more_csf, more_gm, brain.wm)
+    rim *= brain.rim
+    rim *= 1 - csf
+    # Ventricles differ between people by more than they do with age or disease.
+    shape = draw_shape(rng, brain.outward) - np.float32(rng.normal(0.3, 0.9)) * brain.outward
+    displacements = tuple(_displacement(shape, brain, age, loss) for age, loss in zip(ages, losses, strict=True))
+    return Brain(csf, gm, wm, rim, displacements, tuple(value - sulci[0] for value in sulci), lesions)
+
+
+def _shares(brain: Atlas, csf: Volume, gm: Volume, wm: Volume) -> tuple[Volume, Volume, Volume]:
+    """Shares that add up to the brain; the first two are worked on in place."""
+    scale = csf + gm
+    scale += wm
+    np.maximum(scale, np.float32(1e-6), out=scale)
+    np.divide(brain.mask, scale, out=scale)
+    csf *= scale
+    gm *= scale
+    scale *= wm
+    return csf, gm, scale
+
+
+def _displacement(shape: Field, brain: Atlas, age: float, loss: Atrophy) -> Field:
+    """A person's shape at one visit."""
+    lateral = ventricle_age_mm(age)
+    # In proportion to its volume, the third ventricle widens as the lateral ones do.
+    third = 0.6 * lateral
+    healthy = shape - np.float32(lateral) * brain.outward - np.float32(third) * brain.outward_third
+    velocity = healthy - np.float32(loss.ventricle_mm) * brain.outward - np.float32(loss.third_mm) * brain.outward_third
+    if (loss.ventricle_mm, loss.third_mm, loss.deep_grey) != (0.0, 0.0, 1.0):
+        # Widening ventricles press on the deep grey matter and the contraction leaks into what lies around it, so its strength
+        # is found by trial: one step of the volume's logarithm, then another from where that led.
+        target = np.log(loss.deep_grey * share_volume(brain.deep_grey_share, healthy))
+        for _ in range(2):
+            velocity = velocity - np.float32(target - np.log(share_volume(brain.deep_grey_share, velocity))) * brain.contraction
+    return displacement_of(velocity)
 
 
 def make_scene(
@@ -112,7 +208,7 @@ def make_scene(
     own: Brain,
     state: ScannerState,
     rng: np.random.Generator,
-    tissues: bool = False,
+    truth: bool = True,
 ) -> Scene:
     """A person's brain at one visit.
 
@@ -128,37 +224,41 @@ def make_scene(
         Gives the contrast.
     rng : Generator
         Of this scan: the head never lies twice alike.
-    tissues : bool
-        Take the tissue shares through the deformation too.
+    truth : bool
+        Take tissue shares and labels through the deformation too.
     """
-    now = person.visits[number].days_from_baseline
-    years = {i: (now - visit.days_from_baseline) / 365.25 for i, visit in enumerate(person.visits[: number + 1])}
-    bright, dark = paint(own.lesions, brain, years)
-    t1w, flair = state.signals["T1w"], state.signals["FLAIR"]
-    plain = t1w.csf * own.csf + t1w.gm * own.gm + own.wm + t1w.detail * brain.detail
-    images: list[Volume] = [np.asarray(plain - dark * (plain - t1w.csf), dtype=np.float32)]
-    plain = flair.csf * own.csf + flair.gm * own.gm + own.wm + flair.detail * brain.detail + own.rim
-    images.append(np.asarray(plain + bright * np.maximum(flair.lesion - plain, 0), dtype=np.float32))
-    again = rigid_displacement(own.displacement_mm.shape[1:], rng.normal(0, 0.4, (2, 3)))
-    moved = pull_back(
-        [*images, brain.mask, bright, *((own.csf, own.gm, own.wm) if tissues else ())],
-        upsample(own.displacement_mm + again),
-    )
-    mask = moved[2] > 0.5
-    return Scene({"T1w": moved[0], "FLAIR": moved[1]}, mask, (moved[3] > LESION_THRESHOLD) & mask, tuple(moved[4:]))
+    csf, gm, wm = own.csf, own.gm, own.wm
+    if own.sulci[number]:
+        csf, gm, wm = _shares(brain, csf * np.float32(np.exp(own.sulci[number])), gm.copy(), wm)
+    painted = paint(own.lesions, brain, number)
+    images = {contrast: _signal(contrast, state.signals[contrast], brain, own, (csf, gm, wm), painted) for contrast in ("T1w", "FLAIR")}
+    displacement = own.displacements_mm[number] + rigid_displacement(own.displacements_mm[number].shape[1:], rng.normal(0, 0.4, (2, 3)))
+    # Only where the deformed brain may be: less than half of the box.
+    inside = pull_back([brain.coarse_mask], displacement / np.float32(COARSE))[0] > 1e-4
+    warp = Warp(displacement, COARSE, inside)
+    # Instances and labels travel as one volume, for speed; both are small whole numbers.
+    names = len(LABELS) + 1
+    numbers = warp.pull([(painted.instances * np.float32(names)) + brain.labels], nearest=True)[0].astype(np.int32)
+    labels = (numbers % names).astype(np.uint8)
+    moved = warp.pull([*images.values(), *((csf, gm, wm) if truth else ())])
+    signals: dict[Contrast, Volume] = {"T1w": moved[0], "FLAIR": moved[1]}
+    return Scene(signals, labels > 0, (numbers // names).astype(np.int16), tuple(moved[2:]), labels if truth else None)
 
 
-def lesion_rows(lesions: tuple[Lesion, ...], number: int) -> list[dict[str, object]]:
-    """The lesions there are at a visit, for people to read; centres in template coordinates."""
-    return [
-        {
-            "kind": lesion.kind,
-            "shape": lesion.shape,
-            "centre_mm": [round(value, 1) for value in lesion.centre_mm],
-            "radii_mm": [round(value, 1) for value in lesion.radii_mm],
-            "brightness": round(lesion.brightness, 2),
-            "first_visit": lesion.visit + 1,
-        }
-        for lesion in lesions
-        if lesion.visit <= number
-    ]
+def _signal(contrast: Contrast, signal: Signals, brain: Atlas, own: Brain, tissues: tuple[Volume, ...], painted: Painted) -> Volume:
+    """Signal of one contrast in template space, lesions in it."""
+    csf, gm, wm = tissues
+    image = np.float32(signal.csf) * csf
+    image += np.float32(signal.gm) * gm
+    image += wm if signal.wm == 1 else np.float32(signal.wm) * wm
+    image += np.float32(signal.detail) * brain.detail
+    image.reshape(-1)[brain.deep_grey] += np.float32(signal.deep_grey - signal.gm) * gm.reshape(-1)[brain.deep_grey]
+    if contrast == "FLAIR":
+        image += own.rim
+    sick = np.flatnonzero(painted.bright if contrast == "FLAIR" else painted.dark)
+    plain = image.reshape(-1)[sick]
+    if contrast == "FLAIR":
+        image.reshape(-1)[sick] = plain + painted.bright.reshape(-1)[sick] * np.maximum(np.float32(signal.lesion) - plain, 0)
+    else:
+        image.reshape(-1)[sick] = plain - painted.dark.reshape(-1)[sick] * (plain - np.float32(signal.csf))
+    return image

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import nibabel as nib
-import numpy as np
-
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError, ConfigError
-from dawson.files import atomic_path, digest_of, read_json, sidecar_path, write_json
-from dawson.imaging.template import TEMPLATE_SPACE
+from dawson.files import digest_of, read_json, write_json
 from dawson.parallel import each, resolve_jobs
 from dawson.progress import progress
 from dawson.simulation.anatomy import atlas
-from dawson.simulation.brain import lesion_rows, make_brain, make_scene
-from dawson.simulation.native import native_scan
+from dawson.simulation.brain import make_brain
+from dawson.simulation.course import PatientCourse, draw_atrophy, draw_course, place_lesions
 from dawson.simulation.people import CohortPlan, Person
-from dawson.simulation.scanner import draw_scanner
-from dawson.simulation.streams import stream
-from dawson.simulation.tables import DERIVATIVES, write_tables
-from dawson.simulation.template_space import template_scan
+from dawson.simulation.profiles import load_profile
+from dawson.simulation.scanner import site_named
+from dawson.simulation.tables import write_tables
+from dawson.simulation.visits import VisitFiles, write_visit
 
 Space = Literal["native", "template"]
 
 THICKNESS_MM = (0.8, 6.0)
 
 # Raised whenever the same seed no longer gives the same images.
-_SIMULATOR = 1
+_SIMULATOR = 2
 _PARAMETERS = Path("code", "simulation.json")
-_TISSUES = {"1": "cerebrospinal fluid", "2": "grey matter", "3": "white matter"}
 
 
 @dataclass(frozen=True)
@@ -41,8 +35,11 @@ class _Settings:
     out: Path
     seed: int
     space: Space
-    thickness_mm: float
+    thickness_mm: float | None
     lesions: bool
+    atrophy: bool
+    profile: str
+    hardness: float | None
 
 
 def simulate_cohort(
@@ -52,7 +49,7 @@ def simulate_cohort(
     seed: int = 0,
     space: Space = "template",
     jobs: int = 1,
-    thickness_mm: float = 3.0,
+    thickness_mm: float | None = None,
     dask: str | None = None,
 ) -> Path:
     """Make every scan of a cohort; an interrupted run goes on where it stopped.
@@ -71,8 +68,8 @@ def simulate_cohort(
         Brains in template space, or raw heads.
     jobs : int
         Processes; 0 is one a core.
-    thickness_mm : float
-        Slice thickness of native FLAIR.
+    thickness_mm : float, optional
+        Slice thickness of native FLAIR; by default that of the person's site.
     dask : str, optional
         Address of a Dask scheduler.
 
@@ -90,10 +87,12 @@ def simulate_cohort(
     """
     if space not in ("native", "template"):
         raise ConfigError(f"space = {space!r} is neither 'native' nor 'template'.")
-    if not THICKNESS_MM[0] <= thickness_mm <= THICKNESS_MM[1]:
+    if thickness_mm is not None and not THICKNESS_MM[0] <= thickness_mm <= THICKNESS_MM[1]:
         raise ConfigError(f"Slices of {thickness_mm} mm cannot be simulated.", f"Give {THICKNESS_MM[0]} to {THICKNESS_MM[1]} mm.")
     if seed < 0:
         raise ConfigError(f"seed = {seed} is negative.", "Give 0 or more.")
+    for name in {person.site for person in plan.people}:
+        site_named(name)
     out = Path(out).resolve()
     parameters: dict[str, Any] = {
         "simulator": _SIMULATOR,
@@ -108,9 +107,10 @@ def simulate_cohort(
         write_tables(
             out,
             plan,
-            f"Simulated data. Seed {seed}, space {space}, simulator {_SIMULATOR}; all settings are in {_PARAMETERS}.",
+            f"Simulated data. Profile {_profile_name(plan)}, seed {seed}, space {space}, simulator {_SIMULATOR}; "
+            f"all settings are in {_PARAMETERS}.",
         )
-    settings = _Settings(out, seed, space, thickness_mm, plan.lesions)
+    settings = _Settings(out, seed, space, thickness_mm, plan.lesions, plan.atrophy, plan.profile, plan.hardness)
     waiting = [person for person in plan.people if not _finished(person, settings)]
     with progress("Simulated participants", len(plan.people), len(plan.people) - len(waiting)) as advance:
         for participant_id in each(
@@ -136,93 +136,32 @@ def _claim(out: Path, parameters: dict[str, Any]) -> None:
     write_json(path, {"SimulatedData": True, "digest": digest, "parameters": parameters})
 
 
-def _scan(person: Person, number: int, out: Path) -> Scan:
-    scan = Scan(person.participant_id, person.visits[number].session_id, None, None)
-    folder = out / scan.folder
-    return Scan(
-        scan.participant_id,
-        scan.session_id,
-        folder / f"{scan.entities}_T1w.nii.gz",
-        folder / f"{scan.entities}_FLAIR.nii.gz",
-    )
-
-
-def _truth_files(scan: Scan, settings: _Settings) -> dict[str, Path]:
-    root = settings.out / DERIVATIVES
-    if settings.space == "template":
-        return {"lesion": scan.derivative(root, f"space-{TEMPLATE_SPACE}_label-lesion_desc-sim_mask.nii.gz")}
-    return {
-        "lesion": scan.derivative(root, "space-T1w_label-lesion_desc-sim_mask.nii.gz"),
-        "brain": scan.derivative(root, "space-T1w_label-brain_desc-sim_mask.nii.gz"),
-        "tissues": scan.derivative(root, "space-T1w_desc-sim_dseg.nii.gz"),
-    }
+def _profile_name(plan: CohortPlan) -> str:
+    return plan.profile if plan.hardness is None else f"of hardness {plan.hardness:g}"
 
 
 def _finished(person: Person, settings: _Settings) -> bool:
-    return all(_visit_finished(person, number, settings) for number in range(len(person.visits)))
+    return all(_files(person, number, settings).finished() for number in range(len(person.visits)))
 
 
-def _visit_finished(person: Person, number: int, settings: _Settings) -> bool:
-    scan = _scan(person, number, settings.out)
-    assert scan.t1w and scan.flair
-    files = [*_truth_files(scan, settings).values(), scan.t1w, scan.flair]
-    return all(path.is_file() and sidecar_path(path).is_file() for path in files)
+def _files(person: Person, number: int, settings: _Settings) -> VisitFiles:
+    return VisitFiles(settings.out, Scan(person.participant_id, person.visits[number].session_id, None, None), settings.space)
 
 
 def _simulate_person(person: Person, settings: _Settings) -> str:
     brain = atlas()
-    own = make_brain(person, brain, settings.seed, settings.lesions)
-    for number, visit in enumerate(person.visits):
-        if _visit_finished(person, number, settings):
-            continue
-        scan = _scan(person, number, settings.out)
-        assert scan.t1w and scan.flair
-        rng = stream(settings.seed, person.participant_id, visit.session_id, "scan")
-        state = draw_scanner(person.site, settings.seed, person.participant_id, visit.session_id)
-        scene = make_scene(person, number, brain, own, state, rng, tissues=settings.space == "native")
-        truth = _truth_files(scan, settings)
-        about: dict[str, Any] = {"SimulatedData": True}
-        of_truth: dict[str, Any] = {
-            "SimulatedData": True,
-            "Sources": [f"bids:raw:{scan.folder / scan.t1w.name}", f"bids:raw:{scan.folder / scan.flair.name}"],
-        }
-        lesions = {**of_truth, "Lesions": lesion_rows(own.lesions, number)}
-        if settings.space == "template":
-            images, mask = template_scan(scene, brain, state, rng)
-            affine = brain.affine.copy()
-            affine[:3, 3] -= [part.start for part in brain.box]
-            about |= {"SkullStripped": True, "Space": TEMPLATE_SPACE}
-            _write(truth["lesion"], mask, affine, {**lesions, "Type": "Lesion", "Space": TEMPLATE_SPACE})
-            _write(scan.t1w, images["T1w"], affine, about)
-            _write(scan.flair, images["FLAIR"], affine, about)
-            continue
-        raw = native_scan(scene, person, brain, state, rng, settings.seed, settings.thickness_mm)
-        where = {**of_truth, "SpatialReference": f"bids:raw:{scan.folder / scan.t1w.name}"}
-        grid = raw.grids["T1w"].affine
-        _write(truth["lesion"], raw.lesion_mask, grid, {**where, **lesions, "Type": "Lesion"})
-        _write(truth["brain"], raw.brain_mask, grid, {**where, "Type": "Brain"})
-        _write(truth["tissues"], raw.tissues, grid, {**where, "LabelMap": _TISSUES})
-        _write(scan.t1w, raw.images["T1w"], grid, about)
-        _write(
-            scan.flair,
-            raw.images["FLAIR"],
-            raw.grids["FLAIR"].affine,
-            {**about, "SliceThickness": settings.thickness_mm},
-        )
+    known = load_profile(settings.profile, settings.hardness).classes[person.diagnosis]
+    course = draw_course(person, known, settings.seed) if settings.lesions else PatientCourse.nothing()
+    own = make_brain(
+        person,
+        brain,
+        settings.seed,
+        place_lesions(person, course, known, brain, settings.seed),
+        draw_atrophy(person, known, settings.seed) if settings.atrophy else (),
+    )
+    for number in range(len(person.visits)):
+        files = _files(person, number, settings)
+        if not files.finished():
+            before = _files(person, number - 1, settings) if number else None
+            write_visit(files, before, person, number, course, own, settings.seed, settings.thickness_mm)
     return person.participant_id
-
-
-def _write(path: Path, data: np.ndarray, affine: np.ndarray, sidecar: dict[str, Any]) -> None:
-    """Write an image and what is said of it; the image last, so that it stands for a finished one."""
-    write_json(sidecar_path(path), sidecar)
-    image: Any = nib.Nifti1Image(data, affine)
-    image.set_qform(affine, 1)
-    image.set_sform(affine, 1)
-    image.header.set_xyzt_units("mm")
-    # Level 1 is several times as fast as 9 and noise hardly compresses; no time stamp: equal images are equal files.
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("wb") as stream_,
-        gzip.GzipFile(filename="", fileobj=stream_, mode="wb", compresslevel=1, mtime=0) as packed,
-    ):
-        packed.write(image.to_bytes())

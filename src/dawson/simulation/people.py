@@ -1,8 +1,4 @@
-"""Who is in a simulated cohort: demographics, sites and visits, drawn from the seed paper's Table 1.
-
-Source: Seok, Cho et al., Sci Rep 2023, doi:10.1038/s41598-023-38271-x. Phenotype shares and visit intervals are ours,
-where the paper is silent.
-"""
+"""Who is in a simulated cohort: people, their sites and their visits. Intervals between visits are ours."""
 
 from __future__ import annotations
 
@@ -12,71 +8,24 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from dawson.errors import ConfigError
+from dawson.simulation.demographics import DEMOGRAPHICS
+from dawson.simulation.profiles import DEFAULT_PROFILE, load_profile
 from dawson.simulation.streams import stream
 
 AGE_RANGE_YEARS = (18.0, 80.0)
 SITES = ("A", "B", "C")
 
 
-@dataclass(frozen=True)
-class Demographics:
-    """How the people of one diagnosis are distributed.
+# Rank correlation with lesion load. EDSS: 0.34 in 95 people, 0.27 in relapsing MS (doi:10.1055/s-0042-1758457). The others are ours:
+# load was twice as large after 7 years as after 1 (Mult Scler Int 2013, 231345), and severe disease gets stronger drugs.
+_EDSS_WITH_LOAD = 0.34
+_DURATION_WITH_LOAD = 0.3
+_TREATMENT_WITH_LOAD = 0.3
+_PHENOTYPE_WITH_LOAD = 0.3
 
-    Parameters
-    ----------
-    age : tuple of float
-        Mean and standard deviation, years.
-    women, aqp4_positive, relapse : float
-        Shares; `relapse` is that of scans made in a relapse.
-    duration : tuple of float
-        Disease duration at the first scan, mean and standard deviation, years (gamma distributed).
-    edss : tuple of float
-        Lower quartile, median and upper quartile.
-    phenotypes : mapping of str to float
-        Shares, adding up to 1.
-    without_follow_up : float
-        Share of people with one scan only, where the caller gives no number.
-    follow_ups : float
-        Follow-up scans of a person who has any, mean.
-    """
-
-    age: tuple[float, float]
-    women: float
-    aqp4_positive: float
-    relapse: float
-    duration: tuple[float, float]
-    edss: tuple[float, float, float]
-    phenotypes: Mapping[str, float]
-    without_follow_up: float
-    follow_ups: float
-
-
-DEMOGRAPHICS: dict[str, Demographics] = {
-    "MS": Demographics(
-        (35.0, 9.9),
-        0.721,
-        0.0,
-        0.221,
-        (5.8, 5.3),
-        (0.0, 1.0, 2.5),
-        {"RRMS": 0.85, "SPMS": 0.10, "PPMS": 0.05},
-        0.50,
-        113 / 52,
-    ),
-    "NMOSD": Demographics(
-        (43.9, 12.6),
-        0.857,
-        0.943,
-        0.312,
-        (4.8, 5.4),
-        (1.5, 2.5, 4.0),
-        {"relapsing": 0.85, "monophasic": 0.15},
-        0.65,
-        39 / 24,
-    ),
-}
 _POOLED_AGE = (39.0, 12.0)
 _POOLED_WOMEN = 0.78
 
@@ -90,8 +39,8 @@ class Visit:
     session_id : str
         `ses-01`, `ses-02`...
     days_from_baseline : int
-    clinical_status : {"relapse", "remission"}
-    edss : float
+    clinical_status : {"relapse", "remission", "n/a"}
+    edss : float or None
     age : float
         Years at this visit.
     """
@@ -99,13 +48,22 @@ class Visit:
     session_id: str
     days_from_baseline: int
     clinical_status: str
-    edss: float
+    edss: float | None
     age: float
 
 
 @dataclass(frozen=True)
 class Person:
-    """One simulated participant and their visits; ages and durations in years, at the first visit."""
+    """One simulated participant and their visits.
+
+    Parameters
+    ----------
+    age, disease_duration : float
+        Years, at the first visit.
+    severity : float
+        Latent; standard normal over the people of a diagnosis. Lesion load, EDSS, duration, phenotype, treatment and atrophy
+        follow it, loosely.
+    """
 
     participant_id: str
     diagnosis: str
@@ -114,10 +72,20 @@ class Person:
     site: str
     aqp4: str
     mog: str
-    edss: float
-    disease_duration: float
+    edss: float | None
+    disease_duration: float | None
     phenotype: str
+    treatment: str
+    severity: float
     visits: tuple[Visit, ...]
+
+
+def age_score(person: Person) -> float:
+    """Age as a standard normal score among people of the same diagnosis."""
+    mean, sd = DEMOGRAPHICS[person.diagnosis].age
+    low, high = ((limit - mean) / sd for limit in AGE_RANGE_YEARS)
+    rank = stats.truncnorm.cdf((person.age - mean) / sd, low, high)
+    return float(stats.norm.ppf(np.clip(rank, 1e-6, 1 - 1e-6)))
 
 
 @dataclass(frozen=True)
@@ -129,13 +97,20 @@ class CohortPlan:
     people : tuple of Person
     name : str
         Name of the dataset.
-    lesions : bool
-        False leaves every lesion out, to see what else tells the classes apart.
+    lesions, atrophy : bool
+        False leaves every lesion, or all disease-related atrophy, out: to see what else tells the classes apart.
+    profile : str
+        Population of `lesion_profiles.toml`.
+    hardness : float, optional
+        In place of a population, a place between the easy and the hard one.
     """
 
     people: tuple[Person, ...]
     name: str = "Simulated cohort"
     lesions: bool = True
+    atrophy: bool = True
+    profile: str = DEFAULT_PROFILE
+    hardness: float | None = None
 
     @property
     def n_scans(self) -> int:
@@ -155,7 +130,11 @@ def plan_cohort(
     seed: int = 0,
     sites: Sequence[str] = SITES,
     matched: bool = False,
+    site_bias: float = 0.0,
     lesions: bool = True,
+    atrophy: bool = True,
+    profile: str = DEFAULT_PROFILE,
+    hardness: float | None = None,
     name: str = "Simulated cohort",
 ) -> CohortPlan:
     """Draw the people of a cohort.
@@ -176,8 +155,15 @@ def plan_cohort(
     sites : sequence of str
     matched : bool
         Draw age and sex from one distribution for all diagnoses.
-    lesions : bool
-        False leaves every lesion out.
+    site_bias : float
+        0: the site says nothing of the diagnosis. 1: each diagnosis has its own site. In between: this share of each diagnosis is
+        scanned at its own site, the rest anywhere.
+    lesions, atrophy : bool
+        False leaves every lesion, or all disease-related atrophy, out.
+    profile : str
+        Population of `lesion_profiles.toml`.
+    hardness : float, optional
+        0 to 1, in place of a population.
     name : str
 
     Raises
@@ -194,12 +180,18 @@ def plan_cohort(
         raise ConfigError(f"seed = {seed} is negative.", "Give 0 or more.")
     if not sites:
         raise ConfigError("A simulated cohort needs at least one site.")
+    if not 0 <= site_bias <= 1:
+        raise ConfigError(f"site_bias = {site_bias} is not between 0 and 1.", "0: sites do not depend on the diagnosis.")
+    load_profile(profile, hardness)
     rows: list[tuple[str, str, int]] = []
     for diagnosis, count in counts.items():
         visits = _visits_per_person(diagnosis, count, (followed_up or {}).get(diagnosis), (follow_up_scans or {}).get(diagnosis), seed)
         first = int(stream(seed, diagnosis, "first site").integers(len(sites)))
         # Follow-up is dealt out separately from sites, so that both are balanced within a diagnosis.
-        places = stream(seed, diagnosis, "sites").permutation([(first + i) % len(sites) for i in range(count)])
+        own = round(site_bias * count)
+        own_site = list(counts).index(diagnosis) % len(sites)
+        spread = [own_site] * own + [(first + i) % len(sites) for i in range(count - own)]
+        places = stream(seed, diagnosis, "sites").permutation(spread)
         rows += [(diagnosis, sites[place], n) for place, n in zip(places, visits, strict=True)]
     order = stream(seed, "order").permutation(len(rows))
     digits = max(3, len(str(len(rows))))
@@ -207,10 +199,10 @@ def plan_cohort(
     for number, index in enumerate(order, start=1):
         diagnosis, site, n_visits = rows[index]
         people.append(_draw_person(f"sub-{number:0{digits}d}", diagnosis, site, n_visits, seed, matched))
-    return CohortPlan(tuple(people), name, lesions)
+    return CohortPlan(tuple(people), name, lesions, atrophy, profile, hardness)
 
 
-def seok2023_plan(seed: int = 0, scale: float = 1.0) -> CohortPlan:
+def seok2023_plan(seed: int = 0, scale: float = 1.0, *, sites: Sequence[str] = ("A",), **settings: Any) -> CohortPlan:
     """The size and shape of the seed paper's cohort, from one site.
 
     Parameters
@@ -218,6 +210,9 @@ def seok2023_plan(seed: int = 0, scale: float = 1.0) -> CohortPlan:
     seed : int
     scale : float
         Share of the paper's numbers: 0.5 gives half as many of everything.
+    sites : sequence of str
+    **settings
+        `profile`, `hardness`, `matched`, `site_bias`, `lesions`, `atrophy`, as for `plan_cohort`.
 
     Returns
     -------
@@ -239,7 +234,8 @@ def seok2023_plan(seed: int = 0, scale: float = 1.0) -> CohortPlan:
         followed_up={name: counts[name] - single[name] for name in counts},
         follow_up_scans=extra,
         seed=seed,
-        sites=("A",),
+        sites=sites,
+        **settings,
         name="Simulated cohort of the size and shape of Seok et al. 2023",
     )
 
@@ -269,17 +265,27 @@ def _draw_person(participant_id: str, diagnosis: str, site: str, n_visits: int, 
     age = round(_truncated_normal(rng, *(_POOLED_AGE if matched else shape.age)), 1)
     women = _POOLED_WOMEN if matched else shape.women
     sex = "F" if rng.random() < women else "M"
-    mean, sd = shape.duration
-    duration = min(float(rng.gamma((mean / sd) ** 2, sd**2 / mean)), age - 8)
-    edss = _draw_edss(rng, shape.edss)
-    phenotype = str(rng.choice(list(shape.phenotypes), p=list(shape.phenotypes.values())))
+    severity = float(rng.standard_normal())
+
+    def rank(correlation: float) -> float:
+        """Uniform, tied to severity."""
+        return float(stats.norm.cdf(correlation * severity + math.sqrt(1 - correlation**2) * rng.standard_normal()))
+
+    duration = edss = None
+    if shape.duration is not None and shape.edss is not None:
+        mean, sd = shape.duration
+        duration = min(round(float(stats.gamma.ppf(rank(_DURATION_WITH_LOAD), (mean / sd) ** 2, scale=sd**2 / mean)), 1), age - 8)
+        edss = _edss(rank(_EDSS_WITH_LOAD), shape.edss)
+    phenotype = _level(rank(_PHENOTYPE_WITH_LOAD), shape.phenotypes)
+    treatment = _level(rank(_TREATMENT_WITH_LOAD), shape.treatments)
     visits = []
     days, now = 0, edss
     for number in range(1, n_visits + 1):
         status = "relapse" if rng.random() < shape.relapse else "remission"
-        visits.append(Visit(f"ses-{number:02d}", days, status, now, round(age + days / 365.25, 1)))
+        visits.append(Visit(f"ses-{number:02d}", days, "n/a" if edss is None else status, now, round(age + days / 365.25, 1)))
         days += int(np.clip(rng.normal(400, 150), 60, 900))
-        now = float(np.clip(now + rng.choice([-0.5, 0.0, 0.5, 1.0], p=[0.15, 0.5, 0.25, 0.1]), 0, 9))
+        if now is not None:
+            now = float(np.clip(now + rng.choice([-0.5, 0.0, 0.5, 1.0], p=[0.15, 0.5, 0.25, 0.1]), 0, 9))
     return Person(
         participant_id,
         diagnosis,
@@ -287,12 +293,20 @@ def _draw_person(participant_id: str, diagnosis: str, site: str, n_visits: int, 
         age,
         site,
         "positive" if rng.random() < shape.aqp4_positive else "negative",
-        "negative",
+        "positive" if rng.random() < shape.mog_positive else "negative",
         edss,
-        round(duration, 1),
+        duration,
         phenotype,
+        treatment,
+        severity,
         tuple(visits),
     )
+
+
+def _level(rank: float, shares: Mapping[str, float]) -> str:
+    """The level that a rank between 0 and 1 falls in, in the order of the levels."""
+    limits = np.cumsum(list(shares.values()))
+    return list(shares)[min(int(np.searchsorted(limits, rank)), len(limits) - 1)]
 
 
 def _truncated_normal(rng: np.random.Generator, mean: float, sd: float) -> float:
@@ -302,8 +316,8 @@ def _truncated_normal(rng: np.random.Generator, mean: float, sd: float) -> float
             return value
 
 
-def _draw_edss(rng: np.random.Generator, quartiles: tuple[float, float, float]) -> float:
+def _edss(rank: float, quartiles: tuple[float, float, float]) -> float:
     """EDSS in its half steps (there is no 0.5), from the quartiles by linear interpolation of the quantile function."""
-    value = np.interp(rng.random(), [0, 0.25, 0.5, 0.75, 0.97, 1], [0, *quartiles, 6.0, 7.5])
+    value = np.interp(rank, [0, 0.25, 0.5, 0.75, 0.97, 1], [0, *quartiles, 6.0, 7.5])
     step = round(float(value) * 2) / 2
     return 0.0 if step == 0.5 else step

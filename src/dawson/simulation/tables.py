@@ -21,13 +21,26 @@ MAKER = "dawson simulate"
 
 DERIVATIVES = Path("derivatives", "dawson")
 
-_CLASSES = {"MS": "multiple sclerosis", "NMOSD": "neuromyelitis optica spectrum disorder"}
+_CLASSES = {
+    "MS": "multiple sclerosis",
+    "NMOSD": "neuromyelitis optica spectrum disorder",
+    "MOGAD": "myelin oligodendrocyte glycoprotein antibody-associated disease",
+    "healthy": "healthy control",
+}
 _PHENOTYPES = {
     "RRMS": "relapsing-remitting",
     "SPMS": "secondary progressive",
     "PPMS": "primary progressive",
     "relapsing": "relapsing",
     "monophasic": "monophasic",
+    "none": "no disease",
+}
+_TREATMENTS = {
+    "none": "no treatment",
+    "platform": "injectable or oral platform drug",
+    "high efficacy": "high-efficacy drug",
+    "oral immunosuppressant": "azathioprine, mycophenolate or steroids",
+    "antibody": "monoclonal antibody",
 }
 
 
@@ -47,7 +60,7 @@ def write_tables(out: Path, plan: CohortPlan, said: str) -> None:
     write_bidsignore(out)
     for person in plan.people:
         write_sessions(out, person.participant_id, pd.DataFrame([vars(visit) for visit in person.visits]))
-    rows = [{name: value for name, value in vars(person).items() if name != "visits"} for person in plan.people]
+    rows = [{name: value for name, value in vars(person).items() if name not in ("visits", "severity")} for person in plan.people]
     write_participants(out, pd.DataFrame(rows), _dictionary(plan))
 
 
@@ -99,5 +112,9 @@ def _dictionary(plan: CohortPlan) -> dict[str, Any]:
         "phenotype": {
             "Description": "Simulated clinical course",
             "Levels": {name: _PHENOTYPES[name] for name in sorted({person.phenotype for person in people})},
+        },
+        "treatment": {
+            "Description": "Simulated treatment at the first scan",
+            "Levels": {name: _TREATMENTS[name] for name in sorted({person.treatment for person in people})},
         },
     }
