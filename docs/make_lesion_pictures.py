@@ -79,13 +79,14 @@ def signal(brain: Atlas, painted: Painted, contrast: Contrast) -> Volume:
     """Image of the atlas brain with lesions, relative to white matter."""
     own = draw_scanner("A", 0, "sub-picture", "ses-01").signals[contrast]
     plain = own.csf * brain.csf + own.gm * brain.gm + brain.wm + own.detail * brain.detail
+    plain.reshape(-1)[brain.deep_grey] += (own.deep_grey - own.gm) * brain.gm.reshape(-1)[brain.deep_grey]
     if contrast == "T1w":
         return np.asarray(plain - painted.dark * (plain - own.csf), dtype=np.float32)
     return np.asarray(plain + painted.bright * np.maximum(own.lesion - plain, 0), dtype=np.float32)
 
 
 def tile(image: Volume, share: Volume, view: View, white: float) -> np.ndarray:
-    """Slice with most of the lesion, cut around it, left on the left side; bytes (TILE, TILE)."""
+    """Slice with most of the lesion, cut around it, the patient's right on the left side; bytes (TILE, TILE)."""
     axis = PLANES[view.plane]
     others = tuple(other for other in range(3) if other != axis)
     area = (share > 0.4).sum(axis=others)
@@ -99,6 +100,8 @@ def tile(image: Volume, share: Volume, view: View, white: float) -> np.ndarray:
         centre = np.array([np.clip(c, min(half, n / 2), max(n - half, n / 2)) for c, n in zip(centre, flat.shape, strict=True)])
     steps = (np.arange(TILE) + 0.5) / TILE * view.wide_mm - view.wide_mm / 2
     points = np.meshgrid(centre[0] + steps, centre[1] - steps, indexing="xy")
+    if view.plane != "sagittal":
+        points[0] = 2 * centre[0] - points[0]
     drawn = ndimage.map_coordinates(flat, points, order=1, cval=0.0)
     return np.asarray(np.clip(drawn / white, 0, 1) * (GREYS - 1))
 
@@ -131,7 +134,7 @@ HEAD = """# The kinds of lesions
 
 Every simulated lesion is of one of these kinds, and has its own mask, its own number and its own row in the table of lesions.
 **All pictures on this page are simulated**: three examples of each kind, drawn with the seeds 1, 2 and 3 throughout, on the
-undeformed template brain. The patient's left is on the left. The first two examples have a jagged border and the third a smooth one,
+undeformed template brain. The patient's right is on the left. The first two examples have a jagged border and the third a smooth one,
 where a kind has both; the second is a black hole on T1w, where a kind can be one. Which patients have which kinds, and how
 often, is written in `lesion_profiles.toml`.
 

@@ -51,3 +51,10 @@ def test_a_wrong_setting_is_named(dawson, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text("[training]\nepoch = 3\n")
     done = dawson("study", "run", tmp_path)
     assert done.returncode == 1 and "training.epoch" in done.stderr
+
+
+def test_options_that_contradict_each_other_are_refused(dawson, tmp_path: Path) -> None:
+    for words in (("--like", "seok2023", "--ms", 5), ("--hardness", 0.3, "--profile", "uk"), ("--like", "seok2023", "--site-bias", 1)):
+        done = dawson("simulate", "cohort", tmp_path / "new", *words, "--dry-run")
+        assert done.returncode == 1 and "Traceback" not in done.stderr, words
+    assert dawson("simulate", "cohort", tmp_path / "new", "--hardness", 0.3, "--dry-run").returncode == 0

@@ -187,3 +187,19 @@ def test_a_lesion_that_is_gone_leaves_no_trace(person: Person, brain: Atlas, sta
     own = make_brain(two, brain, 0, (gone,))
     assert scan(two, brain, own, state, 0, truth=False).lesion_mask.any()
     assert not scan(two, brain, own, state, 1, truth=False).lesion_mask.any()
+
+
+def test_every_normal_brain_has_a_bright_lining_and_most_have_caps() -> None:
+    """What normal FLAIR shows (Neuroradiology 1997, 39:243), so that a line at a ventricle alone tells nothing."""
+    brain = atlas()
+    people = plan_cohort({"healthy": 12}, followed_up={"healthy": 0}, seed=0).people
+    caps = []
+    for person in people:
+        own = make_brain(person, brain, seed=0)
+        for wall in ("third", "fourth"):
+            lining = (brain.distance[wall] > 0.5) & (brain.distance[wall] < 1.5) & (own.csf < 0.5) & (brain.mask > 0)
+            assert own.normal[lining].mean() > 0.01, wall
+        assert own.normal.max() < 2.0
+        indices, weights = brain.normal_bright["left frontal"]
+        caps.append(np.average(own.normal.reshape(-1)[indices], weights=weights) > 0.03)
+    assert np.mean(caps) > 0.6

@@ -135,6 +135,8 @@ def test_foreign_folders_and_other_settings_are_refused(template_cohort: Path, t
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
     with pytest.raises(CohortError, match="other settings"):
         simulate_cohort(template_cohort, tiny_plan, seed=4)
+    with pytest.raises(CohortError, match="other settings"):
+        simulate_cohort(template_cohort, tiny_plan, seed=3, thickness_mm=4.0)
 
 
 @pytest.mark.parametrize("options", [{"space": "moon"}, {"thickness_mm": 20.0}, {"seed": -1}])

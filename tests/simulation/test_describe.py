@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from dawson.errors import CohortError
 from dawson.files import read_tsv, write_json, write_tsv
 from dawson.imaging.template import TEMPLATE_SPACE, template_image
 from dawson.report.simulation import write_cohort_description
+from dawson.report.simulation_figures import MAP_SLICES_MM, map_strip
 from dawson.simulation.describe import CohortDescription, describe_cohort
 from dawson.simulation.frequencies import frequency_table
 from dawson.simulation.lesion_maps import LEAST_LESION_MM3, agreement, lesion_map, measure_masks
@@ -268,6 +272,16 @@ def test_the_map_of_real_patients_is_drawn_only_when_asked_for(small: Path, desc
     assert shown.count('<img class="strip"') == 3
     assert "sub-1" not in shown
     assert not list((tmp_path / "True").rglob("*.nii*"))
+
+
+def test_a_map_shows_the_patients_right_on_the_left_as_its_caption_says(tmp_path: Path) -> None:
+    mask_file(tmp_path / "right.nii.gz", [((30, -20, 20), 8)], np.asarray(template_image(1.0).affine), template_image(1.0).shape)
+    strip = map_strip(lesion_map(measure_masks([tmp_path / "right.nii.gz"], in_template=True)))
+    picture = np.asarray(Image.open(BytesIO(b64decode(strip.split(",", 1)[1]))).convert("RGB"), dtype=int)
+    tiles = np.split(picture, len(MAP_SLICES_MM), axis=1)
+    coloured = np.ptp(tiles[MAP_SLICES_MM.index(20.0)], axis=2) > 60
+    columns = np.flatnonzero(coloured.any(axis=0))
+    assert columns.size and columns.max() < coloured.shape[1] / 2
 
 
 def test_shares_that_are_not_met_are_named_first(tmp_path: Path) -> None:

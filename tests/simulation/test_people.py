@@ -113,6 +113,7 @@ def test_the_same_seed_gives_the_same_people() -> None:
         ({"MS": 3}, {"sites": ()}, "site"),
         ({"MS": 3}, {"seed": -1}, "negative"),
         ({"MS": 3}, {"site_bias": 2.0}, "site_bias"),
+        ({"MS": 3, "NMOSD": 3}, {"site_bias": 1.0, "sites": ("A",)}, "each of 2 diagnoses"),
         ({"MS": 3}, {"profile": "atlantis"}, "atlantis"),
     ],
 )

@@ -110,7 +110,15 @@ def test_a_hardness_lies_between_the_easy_and_the_hard_population() -> None:
     assert hard.findings["dawson_finger"].share == load_profile("taiwan").classes["NMOSD"].findings["dawson_finger"].share
     middle = (easy.findings["dawson_finger"].share + hard.findings["dawson_finger"].share) / 2
     assert half.findings["dawson_finger"].share == pytest.approx(middle)
-    assert half.findings["dawson_finger"].n is None
+    assert half.findings["dawson_finger"].n is None and half.findings["dawson_finger"].basis == "assumed"
+    assert half.findings["subcortical"].basis == "assumed" and not half.rules
+    assert easy.findings["infratentorial"].kinds["dorsal_brainstem"] == 0 < hard.findings["infratentorial"].kinds["dorsal_brainstem"]
+
+
+def test_what_all_populations_share_keeps_its_source_at_any_hardness() -> None:
+    blend, own = load_profile(hardness=0.3).classes["MOGAD"], load_profile("korea").classes["MOGAD"]
+    for name, finding in own.findings.items():
+        assert (blend.findings[name].n, blend.findings[name].basis) == (finding.n, finding.basis), name
 
 
 def test_an_unknown_population_or_hardness_is_refused() -> None:

@@ -24,6 +24,7 @@ def _group() -> None:
 
 @app.command()
 def cohort(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="New folder for the BIDS dataset.", show_default=False)],
     ms: Annotated[int, typer.Option("--ms", min=0, help="Patients with MS.")] = 30,
     nmosd: Annotated[int, typer.Option("--nmosd", min=0, help="Patients with NMOSD.")] = 30,
@@ -39,13 +40,15 @@ def cohort(
         list[str] | None,
         typer.Option("--site", help="Scanner; may be given many times. [default: A, B, C; A with --like]", show_default=False),
     ] = None,
-    site_bias: Annotated[float, typer.Option("--site-bias", help="0: site and diagnosis are independent; 1: a site each.")] = 0.0,
+    site_bias: Annotated[
+        float, typer.Option("--site-bias", min=0, max=1, help="0: site and diagnosis are independent; 1: a site each.")
+    ] = 0.0,
     matched: Annotated[bool, typer.Option("--matched", help="Age and sex alike in all diagnoses.")] = False,
     lesions: Annotated[bool, typer.Option(help="Draw lesions.")] = True,
     atrophy: Annotated[bool, typer.Option(help="Draw disease-related atrophy.")] = True,
     space: Annotated[str, typer.Option("--space", help="template: brains in MNI space; native: raw heads.")] = "template",
     thickness_mm: Annotated[
-        float | None, typer.Option("--thickness-mm", help="Slice thickness of native FLAIR; by default the site's.", show_default=False)
+        float | None, typer.Option("--thickness-mm", help="Slice thickness of FLAIR; by default the site's.", show_default=False)
     ] = None,
     rater: Annotated[
         list[str] | None,
@@ -64,6 +67,13 @@ def cohort(
 
     if like not in (None, "seok2023"):
         raise ConfigError(f"--like {like} is not known.", "Known: seok2023.")
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+    numbers = [f"--{name}" for name in ("ms", "nmosd", "mogad", "healthy") if name in given]
+    if like and numbers:
+        raise ConfigError(f"--like {like} sets the numbers of patients, and so does {numbers[0]}.", "Give one of them.")
+    if hardness is not None and "profile" in given:
+        raise ConfigError("--hardness stands in place of a population, and --profile names one.", "Give one of them.")
     unknown = [name for name in rater or [] if name not in RATERS]
     if unknown:
         raise ConfigError(f"--rater {unknown[0]} is not known.", f"Known: {', '.join(RATERS)}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dawson.files import write_json, write_tsv
 from dawson.report.banners import RESEARCH, SIMULATED, Banner
@@ -32,9 +32,6 @@ from dawson.report.style import class_colours
 from dawson.simulation.describe import CohortDescription, describe_cohort, real_loads
 from dawson.simulation.lesion_maps import FWHM_MM, LEAST_LESION_MM3
 from dawson.simulation.tables import DERIVATIVES
-
-if TYPE_CHECKING:
-    pass
 
 FOLDER = DERIVATIVES / "description"
 _ENOUGH = 100  # patients in every class: the interval of a share of a half is then 20 points wide

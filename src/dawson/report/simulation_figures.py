@@ -190,8 +190,9 @@ def colour_scale() -> Markup:
         axes.set_yticks([])
         axes.set_xticks([0, 1], ["no patient", "most patients of the row"])
         axes.tick_params(axis="x", length=0)
-        for tick, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-            tick.set_horizontalalignment(side)
+        first, last = axes.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
         for spine in axes.spines.values():
             spine.set_visible(False)
         return to_svg(figure, "map-scale", "Colours from no patient to the highest share of a row")
@@ -213,7 +214,7 @@ def _template_slice(height_mm: float) -> NDArray[np.float32]:
 
 def _turned(slice_: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Anterior at the top, the patient's right on the left; cut to the brain."""
-    return np.asarray(slice_[10:188, 14:222].T[::-1], dtype=np.float32)
+    return np.asarray(slice_[10:188, 14:222].T[::-1, ::-1], dtype=np.float32)
 
 
 def _coloured(grey: NDArray[np.float32], level: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -113,9 +113,30 @@ class Atlas:
         return np.stack([np.fft.ifftn(wave * potential).real for wave in waves]).astype(np.float32)
 
     @cached_property
-    def rim(self) -> Volume:
-        """How near a voxel is to the lateral or third ventricle: 1 at the wall, fading over 1.5 mm."""
-        return np.exp(np.minimum(self.distance["lateral"], self.distance["third"]) / np.float32(-1.5))
+    def normal_bright(self) -> dict[str, tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """What is bright on every normal FLAIR: flat indices into the box, and weights from 0 to 1.
+
+        `line`: the lining of all ventricles and the aqueduct, fading over 1.5 mm. `left frontal`, `right frontal`, `left occipital`,
+        `right occipital`: caps on the horns of the lateral ventricles, fading over 4 mm. `tract`: the corticospinal tract in and
+        above the internal capsule.
+        """
+        nearest = np.minimum.reduce([self.distance[name] for name in ("lateral", "third", "fourth", "aqueduct")])
+        x, y, z = (
+            (np.arange(size, dtype=np.float32) + start).reshape([-1 if axis == own else 1 for axis in range(3)])
+            for own, (size, start) in enumerate(zip(self.shape, self.origin_mm, strict=True))
+        )
+        cap = np.exp(-((self.distance["lateral"] / np.float32(4.0)) ** 2))
+        ends = {"frontal": 1 / (1 + np.exp((24 - y) / 2)), "occipital": 1 / (1 + np.exp((y + 44) / 2))}
+        fields = {"line": np.exp(nearest / np.float32(-1.5))}
+        for side, sign in (("left", -1), ("right", 1)):
+            fields |= {f"{side} {name}": cap * end * (sign * x > 0) for name, end in ends.items()}
+        tract = where(self.labels, "corticospinal tract") & (z > -8) & (z < 32)
+        fields["tract"] = ndimage.gaussian_filter(tract.astype(np.float32), 1.2)
+        found = {}
+        for name, field in fields.items():
+            indices = np.flatnonzero((field > 0.02) & (self.mask > 0))
+            found[name] = (indices, field.reshape(-1)[indices].astype(np.float32))
+        return found
 
     def slope(self, surface: str, voxel: NDArray[np.int16]) -> NDArray[np.float64]:
         """Unit vector that leads away from a surface at one voxel."""

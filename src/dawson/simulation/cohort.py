@@ -69,7 +69,7 @@ def simulate_cohort(
     jobs : int
         Processes; 0 is one a core.
     thickness_mm : float, optional
-        Slice thickness of native FLAIR; by default that of the person's site.
+        Slice thickness of FLAIR, in template space the blur that it leaves; by default that of the person's site.
     dask : str, optional
         Address of a Dask scheduler.
 
@@ -98,8 +98,9 @@ def simulate_cohort(
         "simulator": _SIMULATOR,
         "seed": seed,
         "space": space,
-        "thickness_mm": thickness_mm if space == "native" else None,
+        "thickness_mm": thickness_mm,
         "plan": plan.content(),
+        "profile": digest_of(load_profile(plan.profile, plan.hardness).model_dump(mode="json")),
     }
     _claim(out, parameters)
     # The participants table is written last; where it stands, all tables do, perhaps with changes by their owner.

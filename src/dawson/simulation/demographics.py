@@ -1,7 +1,7 @@
-"""Who has each diagnosis: age, sex, antibodies, disability, drawn from the seed paper's Table 1.
+"""Who has each diagnosis: age, sex, antibodies, disability; in MS and NMOSD those of the seed paper's Table 1.
 
 Source: Seok, Cho et al., Sci Rep 2023, doi:10.1038/s41598-023-38271-x. Shares of phenotypes and treatments are ours, where the paper is
-silent; MOGAD and healthy people have sources of their own.
+silent; MOGAD and healthy people have sources of their own, and what their comments do not name is ours.
 """
 
 from __future__ import annotations

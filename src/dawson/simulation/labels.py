@@ -42,6 +42,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,12 +136,12 @@ _SYLVIAN = np.array(
 )  # fmt: skip
 
 
-def where(labels: NDArray[np.uint8], *names: str) -> Mask:
+def where(labels: NDArray[np.integer[Any]], *names: str) -> Mask:
     """Voxels with any of some labels.
 
     Parameters
     ----------
-    labels : ndarray of uint8
+    labels : ndarray of int
     names : str
         Of `LABELS` or `GROUPS`.
 

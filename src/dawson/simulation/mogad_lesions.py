@@ -26,7 +26,7 @@ def _fluff(
             along,
             (first, first * float(rng.uniform(0.7, 0.95)), first * float(rng.uniform(0.7, 0.95))),
             brightness=brightness(rng, style, 0.55, 0.9),
-            t1_loss=t1_loss(rng, Style(), 0.25),
+            t1_loss=t1_loss(rng, style, 0.25),
             edge_mm=edge_mm,
             roughness=0.25,
             wave_mm=2.5,

@@ -162,7 +162,7 @@ def _tumefactive(rng: np.random.Generator, brain: Atlas, style: Style) -> Lesion
         direction(rng),
         (first, first * float(rng.uniform(0.85, 1.0)), first * float(rng.uniform(0.85, 1.0))),
         brightness=brightness(rng, style, 0.85, 1.0),
-        t1_loss=float(rng.uniform(0.35, 0.6)),
+        t1_loss=max(t1_loss(rng, style), float(rng.uniform(0.35, 0.6))),
         edge_mm=1.5,
         roughness=0.1,
         wave_mm=3.0,

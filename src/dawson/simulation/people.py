@@ -157,7 +157,7 @@ def plan_cohort(
         Draw age and sex from one distribution for all diagnoses.
     site_bias : float
         0: the site says nothing of the diagnosis. 1: each diagnosis has its own site. In between: this share of each diagnosis is
-        scanned at its own site, the rest anywhere.
+        scanned at its own site, the rest anywhere. It needs a site for every diagnosis.
     lesions, atrophy : bool
         False leaves every lesion, or all disease-related atrophy, out.
     profile : str
@@ -182,6 +182,10 @@ def plan_cohort(
         raise ConfigError("A simulated cohort needs at least one site.")
     if not 0 <= site_bias <= 1:
         raise ConfigError(f"site_bias = {site_bias} is not between 0 and 1.", "0: sites do not depend on the diagnosis.")
+    if site_bias > 0 and len(sites) < len(counts):
+        raise ConfigError(
+            f"site_bias = {site_bias} needs a site for each of {len(counts)} diagnoses, and there are {len(sites)}.", "Give more sites."
+        )
     load_profile(profile, hardness)
     rows: list[tuple[str, str, int]] = []
     for diagnosis, count in counts.items():
@@ -281,7 +285,7 @@ def _draw_person(participant_id: str, diagnosis: str, site: str, n_visits: int, 
     visits = []
     days, now = 0, edss
     for number in range(1, n_visits + 1):
-        status = "relapse" if rng.random() < shape.relapse else "remission"
+        status = "relapse" if rng.random() < shape.relapse and (number == 1 or phenotype != "monophasic") else "remission"
         visits.append(Visit(f"ses-{number:02d}", days, "n/a" if edss is None else status, now, round(age + days / 365.25, 1)))
         days += int(np.clip(rng.normal(400, 150), 60, 900))
         if now is not None:

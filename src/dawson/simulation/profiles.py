@@ -45,6 +45,9 @@ def load_profile(name: str = DEFAULT_PROFILE, hardness: float | None = None) -> 
         if not 0 <= hardness <= 1:
             raise ConfigError(f"hardness = {hardness} is not between 0 and 1.", "0 is the easy end (uk), 1 the hard one (taiwan).")
         blend = _blend(_tree(EASY), _tree(HARD), hardness)
+        # Rules are not linear in the findings, and were published for the ends only.
+        for known in blend["classes"].values():
+            known.pop("rules", None)
         return _checked({**blend, "name": "between", "title": f"Between {EASY} and {HARD}, hardness {hardness:g}", "hardness": hardness})
     if name not in profile_names():
         raise ConfigError(f"There is no profile {name!r}.", f"Known: {', '.join(profile_names())}.")
@@ -73,12 +76,20 @@ def _checked(tree: dict[str, Any]) -> Profile:
 
 
 def _blend(easy: Any, hard: Any, share: float) -> Any:
-    """Numbers in between; a finding that one side lacks counts as never seen there."""
+    """Numbers in between; a finding that one side lacks counts as never seen there, and so does a kind of lesion."""
     if isinstance(easy, dict) and isinstance(hard, dict):
         keys = [*easy, *(key for key in hard if key not in easy)]
         parts = {key: _blend(easy.get(key, _never(hard.get(key))), hard.get(key, _never(easy.get(key))), share) for key in keys}
-        # Nobody was counted in between.
-        return {**parts, "n": None, "basis": "derived"} if "share" in parts else parts
+        if "kinds" in parts and "kinds" in easy and "kinds" in hard:
+            one, other = easy["kinds"], hard["kinds"]
+            parts["kinds"] = {kind: _blend(one.get(kind, 0.0), other.get(kind, 0.0), share) for kind in parts["kinds"]}
+        if "share" not in parts:
+            return parts
+        if easy == hard:
+            return {**parts, "n": easy.get("n"), "basis": easy.get("basis", "published")}
+        # Nobody was counted in between, and what one side assumes is no more than assumed.
+        assumed = "assumed" in (easy.get("basis"), hard.get("basis"))
+        return {**parts, "n": None, "basis": "assumed" if assumed else "derived"}
     if isinstance(easy, bool) or isinstance(hard, bool) or isinstance(easy, str) or isinstance(hard, str):
         return easy if share < 0.5 else hard
     if easy is None or hard is None:

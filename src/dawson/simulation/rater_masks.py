@@ -18,7 +18,7 @@ from dawson.errors import CohortError, ConfigError
 from dawson.files import read_json, sidecar_path
 from dawson.parallel import each, resolve_jobs
 from dawson.progress import progress
-from dawson.simulation.labels import LABELS
+from dawson.simulation.labels import where
 from dawson.simulation.raters import Rater, draw_mask
 from dawson.simulation.streams import stream
 from dawson.simulation.tables import DERIVATIVES
@@ -100,20 +100,16 @@ def false_lesion_places(labels: NDArray[np.integer[Any]], spacing_mm: tuple[floa
     -------
     ndarray of bool, (x, y, z)
     """
-    numbers = {name: number for number, name in LABELS.items()}
-
-    def of(names: tuple[str, ...]) -> NDArray[np.bool_]:
-        return np.isin(labels, [numbers[name] for name in names])
-
-    where: NDArray[np.bool_] = np.zeros(labels.shape, dtype=bool)
+    places: NDArray[np.bool_] = np.zeros(labels.shape, dtype=bool)
     brain = ndimage.find_objects((labels > 0).astype(np.uint8))
     if not brain:
-        return where
+        return places
     box = brain[0]
     labels = labels[box]
-    near = _within(of(_VENTRICLES), _NEAR_VENTRICLE_MM, spacing_mm) | _within(of(_CORTEX), _NEAR_CORTEX_MM, spacing_mm)
-    where[box] = (of(_WHITE) | of(("ependyma",))) & near
-    return where
+    near = _within(where(labels, *_VENTRICLES), _NEAR_VENTRICLE_MM, spacing_mm)
+    near |= _within(where(labels, *_CORTEX), _NEAR_CORTEX_MM, spacing_mm)
+    places[box] = where(labels, *_WHITE, "ependyma") & near
+    return places
 
 
 def _within(part: NDArray[np.bool_], reach_mm: float, spacing_mm: tuple[float, ...]) -> NDArray[np.bool_]:

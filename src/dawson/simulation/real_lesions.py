@@ -21,7 +21,7 @@ _SPLITS = 100
 
 @dataclass(frozen=True)
 class RealLesions:
-    """Masks of real patients, in sum: no mask and no row about one person is kept here.
+    """Masks of real patients, summed up. In memory `map` has a smoothed map of each, for its interval; nothing of one person is written.
 
     Parameters
     ----------

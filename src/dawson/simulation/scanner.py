@@ -114,8 +114,7 @@ class Signals:
     gm: float
     lesion: float
     detail: float
-    wm: float = 1.0
-    deep_grey: float = 1.0
+    deep_grey: float
 
 
 @dataclass(frozen=True)

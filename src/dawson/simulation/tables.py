@@ -27,6 +27,7 @@ _CLASSES = {
     "MOGAD": "myelin oligodendrocyte glycoprotein antibody-associated disease",
     "healthy": "healthy control",
 }
+_IN_README = {"healthy": "simulated healthy controls"}
 _PHENOTYPES = {
     "RRMS": "relapsing-remitting",
     "SPMS": "secondary progressive",
@@ -75,18 +76,19 @@ def describe(root: Path, name: str, kind: Literal["raw", "derivative"], said: st
             GeneratedBy=[{"Name": MAKER, "Version": __version__, "Description": said}],
             Authors=["Dawson", "dawson simulate"],
             License="CC0",
+            **({"DatasetLinks": {"raw": "../.."}} if kind == "derivative" else {}),
         )
 
 
 def _readme(plan: CohortPlan, said: str) -> str:
     counts = ", ".join(
-        f"{sum(person.diagnosis == name for person in plan.people)} with simulated {name}"
+        f"{sum(person.diagnosis == name for person in plan.people)} {_IN_README.get(name, f'with simulated {name}')}"
         for name in sorted({person.diagnosis for person in plan.people})
     )
     return (
         f"{plan.name}\n\nSIMULATED DATA. No person in this dataset exists.\n{counts}; {plan.n_scans} scans.\n{said}\n\n"
-        "Brains are random deformations of the MNI152 2009a template; demographics follow Table 1 of Seok et al.,\n"
-        "Sci Rep 2023 (doi:10.1038/s41598-023-38271-x); the true lesions are in derivatives/dawson.\n"
+        "Brains are random deformations of the MNI152 2009a template; demographics in MS and NMOSD follow\n"
+        "Table 1 of Seok et al., Sci Rep 2023 (doi:10.1038/s41598-023-38271-x); the true lesions are in derivatives/dawson.\n"
         "For research and teaching only.\n"
     )
 

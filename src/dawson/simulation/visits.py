@@ -103,7 +103,7 @@ def write_visit(
     seed : int
         Of the cohort.
     thickness_mm : float, optional
-        Of native FLAIR slices; by default the site's.
+        Of FLAIR slices, in template space the blur that they leave; by default the site's.
     """
     session = person.visits[number].session_id
     rng = stream(seed, person.participant_id, session, "scan")
@@ -149,30 +149,35 @@ def lesion_table(
     ----------
     course : PatientCourse
     own : Brain
-        Gives places and looks.
+        Gives looks.
     number : int
         Of the visit, from 0.
     instances : ndarray of int
         Lesions by number.
     affine : ndarray (4, 4)
-        Of `instances`.
+        Of `instances`; a lesion's place is its centre of mass in these coordinates, none where it cannot be seen.
     before : dict of int to float
         Volume at the scan before, mL.
     """
     voxel_ml = float(abs(np.linalg.det(affine[:3, :3]))) / 1000
-    counts = np.bincount(instances[instances > 0].ravel(), minlength=len(course.lesions) + 1)
+    places = np.argwhere(instances > 0)
+    numbers = instances[tuple(places.T)].astype(int)
+    counts = np.bincount(numbers, minlength=len(course.lesions) + 1)
+    sums = np.stack([np.bincount(numbers, weights=axis, minlength=len(counts)) for axis in places.T], axis=1)
     rows = []
     for lesion, entry in zip(own.lesions, course.lesions, strict=True):
         change = entry.change(number)
         if change == "absent":
             continue
+        count = int(counts[lesion.number])
+        centre = affine[:3, :3] @ (sums[lesion.number] / count) + affine[:3, 3] if count else [None] * 3
         rows.append(
             {
                 "number": lesion.number,
                 "kind": lesion.kind,
                 "findings": ",".join(entry.lesion.findings) or "n/a",
-                **{f"{axis}_mm": round(value, 1) for axis, value in zip("xyz", lesion.centre_mm, strict=True)},
-                "volume_ml": round(float(counts[lesion.number]) * voxel_ml, 4),
+                **{f"{axis}_mm": None if value is None else round(float(value), 1) for axis, value in zip("xyz", centre, strict=True)},
+                "volume_ml": round(count * voxel_ml, 4),
                 "previous_volume_ml": before.get(lesion.number, 0.0) if number else None,
                 "change": change,
                 "brightness": round(lesion.brightness, 2),
