@@ -8,7 +8,7 @@ drawn as independent ones given that they are not all absent, with the chances t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,14 +166,18 @@ def _status_lesions(profile: ClassProfile, rng: np.random.Generator) -> list[tup
 
 def _leaves(profile: ClassProfile, name: str, rng: np.random.Generator) -> list[str]:
     """The findings at the ends below one that is there."""
-    finding = profile.findings[name]
-    children = profile.children(name)
-    if finding.any_of:
-        shares = np.array([child.share for child in children.values()]) / finding.share
-        found = [child for child, there in zip(children, _draw_some(shares, rng), strict=True) if there]
-    else:
-        found = [child for child, entry in children.items() if rng.random() < entry.share / finding.share]
+    share = profile.findings[name].share
+    found = _cases_of(profile, name, rng, lambda case: rng.random() < case.share / share)
     return [leaf for child in found for leaf in _leaves(profile, child, rng)] or [name]
+
+
+def _cases_of(profile: ClassProfile, name: str, rng: np.random.Generator, there: Callable[[Finding], bool]) -> list[str]:
+    """Which cases of a finding that is there are there, one at least where the finding asks for it."""
+    finding, cases = profile.findings[name], profile.children(name)
+    if finding.any_of:
+        drawn = _draw_some(np.array([case.share for case in cases.values()]) / finding.share, rng)
+        return [case for case, present in zip(cases, drawn, strict=True) if present]
+    return [case for case, entry in cases.items() if there(entry)]
 
 
 def _plain_findings(profile: ClassProfile, severity: float, rng: np.random.Generator) -> set[str]:
@@ -191,13 +195,7 @@ def _plain_findings(profile: ClassProfile, severity: float, rng: np.random.Gener
 
 def _cases(profile: ClassProfile, name: str, rank: float, rng: np.random.Generator) -> set[str]:
     """Cases of a finding that is there. The same rank decides, so that a case's own share holds whatever the severity."""
-    finding = profile.findings[name]
-    children = profile.children(name)
-    if finding.any_of:
-        shares = np.array([child.share for child in children.values()]) / finding.share
-        found = [child for child, there in zip(children, _draw_some(shares, rng), strict=True) if there]
-    else:
-        found = [child for child, entry in children.items() if 1 - rank < entry.share / profile.plain_share]
+    found = _cases_of(profile, name, rng, lambda case: 1 - rank < case.share / profile.plain_share)
     return set(found).union(*(_cases(profile, child, rank, rng) for child in found))
 
 
