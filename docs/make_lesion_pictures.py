@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from dawson.simulation.anatomy import Atlas, Volume, atlas
+from dawson.simulation.brain import normal_brightness
 from dawson.simulation.kinds import KINDS, Kind, Style
 from dawson.simulation.lesions import Painted, paint
 from dawson.simulation.mogad_lesions import MOGAD_KINDS
@@ -79,9 +80,10 @@ def signal(brain: Atlas, painted: Painted, contrast: Contrast) -> Volume:
     """Image of the atlas brain with lesions, relative to white matter."""
     own = draw_scanner("A", 0, "sub-picture", "ses-01").signals[contrast]
     plain = own.csf * brain.csf + own.gm * brain.gm + brain.wm + own.detail * brain.detail
-    plain.reshape(-1)[brain.deep_grey] += (own.deep_grey - own.gm) * brain.gm.reshape(-1)[brain.deep_grey]
+    plain.reshape(-1)[brain.deep_grey_signal] += (own.deep_grey - own.gm) * brain.gm.reshape(-1)[brain.deep_grey_signal]
     if contrast == "T1w":
         return np.asarray(plain - painted.dark * (plain - own.csf), dtype=np.float32)
+    plain += normal_brightness(np.random.default_rng(0), brain, 40.0, np.ones_like(plain)) * (1 - brain.csf)
     return np.asarray(plain + painted.bright * np.maximum(own.lesion - plain, 0), dtype=np.float32)
 
 
@@ -99,9 +101,8 @@ def tile(image: Volume, share: Volume, view: View, white: float) -> np.ndarray:
         half = view.wide_mm / 2
         centre = np.array([np.clip(c, min(half, n / 2), max(n - half, n / 2)) for c, n in zip(centre, flat.shape, strict=True)])
     steps = (np.arange(TILE) + 0.5) / TILE * view.wide_mm - view.wide_mm / 2
-    points = np.meshgrid(centre[0] + steps, centre[1] - steps, indexing="xy")
-    if view.plane != "sagittal":
-        points[0] = 2 * centre[0] - points[0]
+    along = steps if view.plane == "sagittal" else -steps
+    points = np.meshgrid(centre[0] + along, centre[1] - steps, indexing="xy")
     drawn = ndimage.map_coordinates(flat, points, order=1, cval=0.0)
     return np.asarray(np.clip(drawn / white, 0, 1) * (GREYS - 1))
 

@@ -89,6 +89,13 @@ class Atlas:
         return np.flatnonzero(where(self.labels, "deep grey", "thalamus"))
 
     @cached_property
+    def deep_grey_signal(self) -> NDArray[np.intp]:
+        """Flat indices of the voxels whose grey matter shines as deep grey: the nuclei and the 2 mm of partial volume around them."""
+        nuclei = where(self.labels, "deep grey", "thalamus")
+        around = ndimage.binary_dilation(nuclei, iterations=2) & ~where(self.labels, "cortex", "temporal cortex")
+        return np.flatnonzero(around)
+
+    @cached_property
     def coarse_mask(self) -> Volume:
         """Share of brain, on the coarse grid (40, 49, 41)."""
         return coarsen(self.mask)

@@ -60,7 +60,7 @@ class Brain:
     csf, gm, wm : ndarray of float32
         Share of each tissue, this person's at the first visit.
     normal : ndarray of float32
-        Normal brightness of the border of lateral and third ventricles on FLAIR, relative to white matter.
+        Normal brightness of linings, caps and corticospinal tracts on FLAIR, relative to white matter.
     displacements_mm : tuple of ndarray (3, x, y, z)
         One for each visit, on the coarse grid: the person's shape, age and atrophy.
     sulci : tuple of float
@@ -163,19 +163,28 @@ def make_brain(
     more_csf *= brain.csf
     more_gm *= brain.gm
     csf, gm, wm = _shares(brain, more_csf, more_gm, brain.wm)
-    normal = _normal_brightness(rng, brain, ages[0], patchy) * (1 - csf)
+    normal = normal_brightness(rng, brain, ages[0], patchy) * (1 - csf)
     # Ventricles differ between people by more than they do with age or disease.
     shape = draw_shape(rng, brain.outward) - np.float32(rng.normal(0.3, 0.9)) * brain.outward
     displacements = tuple(_displacement(shape, brain, age, loss) for age, loss in zip(ages, losses, strict=True))
     return Brain(csf, gm, wm, normal, displacements, tuple(value - sulci[0] for value in sulci), lesions)
 
 
-def _normal_brightness(rng: np.random.Generator, brain: Atlas, age: float, patchy: Volume) -> Volume:
+def normal_brightness(rng: np.random.Generator, brain: Atlas, age: float, patchy: Volume) -> Volume:
     """What is bright on FLAIR in a brain without lesions, relative to white matter; linear lesions and tracts are mistaken for it.
 
     All of 40 normal brains had a bright line around third and fourth ventricle and a bright corticospinal tract, 90 % frontal caps and
     77 % occipital ones, half of them unlike left and right (fast FLAIR of the normal brain, Neuroradiology 39 (1997) 243). How bright
     they are is ours.
+
+    Parameters
+    ----------
+    rng : Generator
+    brain : Atlas
+    age : float
+        Years.
+    patchy : ndarray of float32, the box's shape
+        Factor on it all, around 1.
     """
     line = float(np.clip(rng.normal(0.18, 0.12) + 0.004 * (age - _REFERENCE_AGE), 0.05, 0.5))
     strengths = {"line": line, "tract": float(rng.uniform(0.04, 0.12))}
@@ -271,7 +280,7 @@ def _signal(contrast: Contrast, signal: Signals, brain: Atlas, own: Brain, tissu
     image += np.float32(signal.gm) * gm
     image += wm
     image += np.float32(signal.detail) * brain.detail
-    image.reshape(-1)[brain.deep_grey] += np.float32(signal.deep_grey - signal.gm) * gm.reshape(-1)[brain.deep_grey]
+    image.reshape(-1)[brain.deep_grey_signal] += np.float32(signal.deep_grey - signal.gm) * gm.reshape(-1)[brain.deep_grey_signal]
     if contrast == "FLAIR":
         image += own.normal
     sick = np.flatnonzero(painted.bright if contrast == "FLAIR" else painted.dark)
