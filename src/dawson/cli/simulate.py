@@ -136,7 +136,7 @@ def describe(
         ]
         for row in found.summary()["frequencies"]
     ]
-    show_table(f"{found.cohort.name}, simulated data", ["diagnosis", "frequency", "published", "simulated", "of", "fits"], rows)
+    show_table(found.cohort.name, ["diagnosis", "frequency", "published", "simulated", "of", "fits"], rows)
     for name, agreed in found.agreements.items():
         say(
             f"Lesion map of simulated {name} against that of real people with MS: correlation "

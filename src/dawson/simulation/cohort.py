@@ -100,7 +100,7 @@ def simulate_cohort(
         "space": space,
         "thickness_mm": thickness_mm,
         "plan": plan.content(),
-        "profile": digest_of(load_profile(plan.profile, plan.hardness).model_dump(mode="json")),
+        "profile_digest": digest_of(load_profile(plan.profile, plan.hardness).model_dump(mode="json")),
     }
     _claim(out, parameters)
     # The participants table is written last; where it stands, all tables do, perhaps with changes by their owner.
