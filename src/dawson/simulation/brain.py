@@ -237,6 +237,7 @@ def make_scene(
     state: ScannerState,
     rng: np.random.Generator,
     truth: bool = True,
+    shape: float = 1.0,
 ) -> Scene:
     """A person's brain at one visit.
 
@@ -254,13 +255,16 @@ def make_scene(
         Of this scan: the head never lies twice alike.
     truth : bool
         Take tissue shares and labels through the deformation too.
+    shape : float
+        How much of the person's own shape is left, 0 to 1: less than all after alignment to the template.
     """
     csf, gm, wm = own.csf, own.gm, own.wm
     if own.sulci[number]:
         csf, gm, wm = _shares(brain, csf * np.float32(np.exp(own.sulci[number])), gm.copy(), wm)
     painted = paint(own.lesions, brain, number)
     images = {contrast: _signal(contrast, state.signals[contrast], brain, own, (csf, gm, wm), painted) for contrast in ("T1w", "FLAIR")}
-    displacement = own.displacements_mm[number] + rigid_displacement(own.displacements_mm[number].shape[1:], rng.normal(0, 0.4, (2, 3)))
+    own_shape = np.float32(shape) * own.displacements_mm[number]
+    displacement = own_shape + rigid_displacement(own_shape.shape[1:], rng.normal(0, 0.4, (2, 3)))
     # Only where the deformed brain may be: less than half of the box.
     inside = pull_back([brain.coarse_mask], displacement / np.float32(COARSE))[0] > 1e-4
     warp = Warp(displacement, COARSE, inside)

@@ -13,6 +13,10 @@ from dawson.simulation.anatomy import Atlas, Volume
 from dawson.simulation.brain import Scene
 from dawson.simulation.scanner import PHASE_AXIS, SLICE_PLANE, WHITE, Contrast, ScannerState
 
+SHAPE_LEFT = 0.45
+"""Of a brain's own shape, what non-linear alignment leaves. Alignment is not simulated; the share is ours: it lies between the overlap
+with the template that real heads reach and that of simulated ones, which are deformed templates and align too well."""
+
 # Of a coil's bias, what N4 leaves.
 _RESIDUAL_BIAS = 0.25
 # Scalp and skull over the brain: the first to miss in a field of view that is too short.

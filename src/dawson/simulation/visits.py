@@ -23,7 +23,7 @@ from dawson.simulation.people import Person
 from dawson.simulation.scanner import Contrast, ScannerState, draw_scanner, site_named, with_thickness
 from dawson.simulation.streams import stream
 from dawson.simulation.tables import DERIVATIVES
-from dawson.simulation.template_space import template_scan
+from dawson.simulation.template_space import SHAPE_LEFT, template_scan
 
 TISSUES = {"1": "cerebrospinal fluid", "2": "grey matter", "3": "white matter"}
 """Labels of the tissue map."""
@@ -110,7 +110,8 @@ def write_visit(
     state = draw_scanner(person.site, seed, person.participant_id, session)
     if thickness_mm is not None:
         state = with_thickness(state, thickness_mm)
-    scene = make_scene(person, number, atlas(), own, state, rng)
+    left = SHAPE_LEFT if files.space == "template" else 1.0
+    scene = make_scene(person, number, atlas(), own, state, rng, shape=left)
     if files.space == "template":
         images, truth, grids = _template(scene, state, rng)
     else:
