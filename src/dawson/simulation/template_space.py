@@ -13,7 +13,7 @@ from dawson.simulation.anatomy import Atlas, Volume
 from dawson.simulation.brain import Scene
 from dawson.simulation.scanner import PHASE_AXIS, SLICE_PLANE, WHITE, Contrast, ScannerState
 
-SHAPE_LEFT = 0.45
+SHAPE_LEFT = 0.7
 """Of a brain's own shape, what non-linear alignment leaves. Alignment is not simulated; the share is ours: it lies between the overlap
 with the template that real heads reach and that of simulated ones, which are deformed templates and align too well."""
 
