@@ -84,7 +84,7 @@ PLAIN_KINDS = (
         "Periaqueductal lesion",
         "Patch of the midbrain's grey matter round the aqueduct.",
         "BMC Neurol 2014 (Taiwan); Kim 2015",
-        _oval("periaqueductal", "periaqueductal", 3.0, (2.2, 4.2), grey=1.0, edge_mm=1.4, light=(0.6, 0.95)),
+        _oval("periaqueductal", "periaqueductal", 2.3, (1.8, 3.2), grey=1.0, edge_mm=1.4, light=(0.6, 0.95)),
     ),
     Kind(
         "basal_ganglia",
