@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from dawson.simulation.anatomy import Atlas, Volume, atlas
-from dawson.simulation.brain import normal_brightness
+from dawson.simulation.brain import image_of, normal_brightness
 from dawson.simulation.kinds import KINDS, Kind, Style
 from dawson.simulation.lesions import Painted, paint
 from dawson.simulation.mogad_lesions import MOGAD_KINDS
@@ -79,12 +79,8 @@ VIEWS: dict[str, tuple[View, ...]] = {
 def signal(brain: Atlas, painted: Painted, contrast: Contrast) -> Volume:
     """Image of the atlas brain with lesions, relative to white matter."""
     own = draw_scanner("A", 0, "sub-picture", "ses-01").signals[contrast]
-    plain = own.csf * brain.csf + own.gm * brain.gm + brain.wm + own.detail * brain.detail
-    plain.reshape(-1)[brain.deep_grey_signal] += (own.deep_grey - own.gm) * brain.gm.reshape(-1)[brain.deep_grey_signal]
-    if contrast == "T1w":
-        return np.asarray(plain - painted.dark * (plain - own.csf), dtype=np.float32)
-    plain += normal_brightness(np.random.default_rng(0), brain, 40.0, np.ones_like(plain)) * (1 - brain.csf)
-    return np.asarray(plain + painted.bright * np.maximum(own.lesion - plain, 0), dtype=np.float32)
+    normal = normal_brightness(np.random.default_rng(0), brain, 40.0, np.ones_like(brain.csf)) * (1 - brain.csf)
+    return image_of(contrast, own, brain, normal, (brain.csf, brain.gm, brain.wm), painted)
 
 
 def tile(image: Volume, share: Volume, view: View, white: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from dawson.errors import ConfigError
 from dawson.simulation.course import draw_course
-from dawson.simulation.findings import at_least_one, draw_patient, shown
+from dawson.simulation.findings import at_least_one, draw_patient
 from dawson.simulation.people import plan_cohort
 from dawson.simulation.profile_schema import Profile
 from dawson.simulation.profiles import load_profile, profile_names
@@ -35,7 +35,7 @@ def drawn(profile: str, diagnosis: str) -> Counts:
         course = draw_course(person, known, seed=0)
         there = course.present(0)
         status = person.visits[0].clinical_status
-        found = shown(there)
+        found = {name for lesion in there for name in lesion.findings}
         jagged = course.patient.jagged
         seen.update({"normal": not there, "jagged": jagged, "black_hole": sum(lesion.black_hole for lesion in there)})
         of.update({"black_hole": len(there)})

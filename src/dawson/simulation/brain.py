@@ -262,7 +262,9 @@ def make_scene(
     if own.sulci[number]:
         csf, gm, wm = _shares(brain, csf * np.float32(np.exp(own.sulci[number])), gm.copy(), wm)
     painted = paint(own.lesions, brain, number)
-    images = {contrast: _signal(contrast, state.signals[contrast], brain, own, (csf, gm, wm), painted) for contrast in ("T1w", "FLAIR")}
+    images = {
+        contrast: image_of(contrast, state.signals[contrast], brain, own.normal, (csf, gm, wm), painted) for contrast in ("T1w", "FLAIR")
+    }
     own_shape = np.float32(shape) * own.displacements_mm[number]
     displacement = own_shape + rigid_displacement(own_shape.shape[1:], rng.normal(0, 0.4, (2, 3)))
     # Only where the deformed brain may be: less than half of the box.
@@ -277,8 +279,21 @@ def make_scene(
     return Scene(signals, labels > 0, (numbers // names).astype(np.int16), tuple(moved[2:]), labels if truth else None)
 
 
-def _signal(contrast: Contrast, signal: Signals, brain: Atlas, own: Brain, tissues: tuple[Volume, ...], painted: Painted) -> Volume:
-    """Signal of one contrast in template space, lesions in it."""
+def image_of(contrast: Contrast, signal: Signals, brain: Atlas, normal: Volume, tissues: tuple[Volume, ...], painted: Painted) -> Volume:
+    """Signal of one contrast in template space, lesions in it.
+
+    Parameters
+    ----------
+    contrast : {"T1w", "FLAIR"}
+    signal : Signals
+    brain : Atlas
+    normal : ndarray of float32
+        What is bright on normal FLAIR.
+    tissues : tuple of ndarray of float32
+        Shares of fluid, grey and white matter.
+    painted : Painted
+        The lesions.
+    """
     csf, gm, wm = tissues
     image = np.float32(signal.csf) * csf
     image += np.float32(signal.gm) * gm
@@ -286,7 +301,7 @@ def _signal(contrast: Contrast, signal: Signals, brain: Atlas, own: Brain, tissu
     image += np.float32(signal.detail) * brain.detail
     image.reshape(-1)[brain.deep_grey_signal] += np.float32(signal.deep_grey - signal.gm) * gm.reshape(-1)[brain.deep_grey_signal]
     if contrast == "FLAIR":
-        image += own.normal
+        image += normal
     sick = np.flatnonzero(painted.bright if contrast == "FLAIR" else painted.dark)
     plain = image.reshape(-1)[sick]
     if contrast == "FLAIR":

@@ -18,7 +18,7 @@ from dawson.simulation.course import PatientCourse, draw_atrophy, draw_course, p
 from dawson.simulation.people import CohortPlan, Person
 from dawson.simulation.profiles import load_profile
 from dawson.simulation.scanner import site_named
-from dawson.simulation.tables import write_tables
+from dawson.simulation.tables import PARAMETERS, write_tables
 from dawson.simulation.visits import VisitFiles, write_visit
 
 Space = Literal["native", "template"]
@@ -27,7 +27,6 @@ THICKNESS_MM = (0.8, 6.0)
 
 # Raised whenever the same seed no longer gives the same images.
 _SIMULATOR = 2
-_PARAMETERS = Path("code", "simulation.json")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def simulate_cohort(
             out,
             plan,
             f"Simulated data. Profile {_profile_name(plan)}, seed {seed}, space {space}, simulator {_SIMULATOR}; "
-            f"all settings are in {_PARAMETERS}.",
+            f"all settings are in {PARAMETERS}.",
         )
     settings = _Settings(out, seed, space, thickness_mm, plan.lesions, plan.atrophy, plan.profile, plan.hardness)
     waiting = [person for person in plan.people if not _finished(person, settings)]
@@ -126,7 +125,7 @@ def simulate_cohort(
 
 def _claim(out: Path, parameters: dict[str, Any]) -> None:
     """Refuse a folder that is not ours; write down what this one is made with."""
-    path = out / _PARAMETERS
+    path = out / PARAMETERS
     digest = digest_of(parameters)
     if path.is_file():
         if read_json(path).get("digest") == digest:

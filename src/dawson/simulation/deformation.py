@@ -21,7 +21,7 @@ Field = NDArray[np.float32]
 
 _SQUARINGS = 5
 
-# Scale and standard deviation, mm, of the random parts of a person's deformation: what is left after registration to the template.
+# Scale and standard deviation, mm, of the random parts of a person's deformation.
 _WARPS = ((24.0, 1.2), (12.0, 1.4), (6.0, 0.8))
 
 

@@ -113,12 +113,6 @@ def draw_patient(person: Person, profile: ClassProfile, seed: int) -> DrawnPatie
     )
 
 
-def shown(lesions: Mapping[int, DrawnLesion] | tuple[DrawnLesion, ...]) -> set[str]:
-    """All findings that lesions show."""
-    listed = lesions.values() if isinstance(lesions, Mapping) else lesions
-    return {finding for lesion in listed for finding in lesion.findings}
-
-
 def at_least_one(shares: np.ndarray) -> np.ndarray:
     """Chances of independent findings which, given that one at least is there, have these shares.
 

@@ -7,6 +7,7 @@ import numpy as np
 from dawson.simulation.anatomy import Atlas
 from dawson.simulation.lesion_drawing import Kind, Style, brightness, direction, new_seed, point, radius, spot, t1_loss, tissue_along, unit
 from dawson.simulation.lesions import Lesion
+from dawson.simulation.plain_lesions import oval
 
 _TRIES = 40
 
@@ -92,23 +93,6 @@ def _u_fibre(rng: np.random.Generator, brain: Atlas, style: Style) -> Lesion:
         edge_mm=0.8,
         roughness=0.12,
         grey=0.3,
-        seed=new_seed(rng),
-    )
-
-
-def _juxtacortical(rng: np.random.Generator, brain: Atlas, style: Style) -> Lesion:
-    _, centre = spot(rng, brain, "under cortex")
-    first = radius(rng, style, 3.6, 0.25, (2.2, 5.0))
-    return Lesion(
-        "juxtacortical",
-        "oval",
-        point(centre),
-        direction(rng),
-        (first, first * float(rng.uniform(0.7, 1.0)), first * float(rng.uniform(0.7, 1.0))),
-        brightness=brightness(rng, style, 0.7, 1.0),
-        t1_loss=t1_loss(rng, style),
-        roughness=0.15,
-        grey=0.45,
         seed=new_seed(rng),
     )
 
@@ -201,7 +185,7 @@ MS_KINDS = (
         "Juxtacortical lesion",
         "Small round or oval lesion of the white matter that touches the cortex.",
         "BMC Neurol 2014 (Taiwan)",
-        _juxtacortical,
+        oval("juxtacortical", "under cortex", 3.6, (2.2, 5.0), light=(0.7, 1.0), grey=0.45, flat=0.7, roughness=0.15),
     ),
     Kind(
         "callosal",

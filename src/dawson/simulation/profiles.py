@@ -26,6 +26,7 @@ def profile_names() -> tuple[str, ...]:
     return tuple(_content()["profiles"])
 
 
+@lru_cache(maxsize=8)
 def load_profile(name: str = DEFAULT_PROFILE, hardness: float | None = None) -> Profile:
     """A population of the file, or one between its easy and its hard one.
 

@@ -21,6 +21,9 @@ MAKER = "dawson simulate"
 
 DERIVATIVES = Path("derivatives", "dawson")
 
+PARAMETERS = Path("code", "simulation.json")
+"""What a simulated cohort was made with."""
+
 _CLASSES = {
     "MS": "multiple sclerosis",
     "NMOSD": "neuromyelitis optica spectrum disorder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -24,6 +24,9 @@ from dawson.simulation.scanner import Contrast, ScannerState, draw_scanner, site
 from dawson.simulation.streams import stream
 from dawson.simulation.tables import DERIVATIVES
 from dawson.simulation.template_space import SHAPE_LEFT, template_scan
+
+SPACES = {"template": f"space-{TEMPLATE_SPACE}", "native": "space-T1w"}
+"""What stands in the names of the truth's images."""
 
 TISSUES = {"1": "cerebrospinal fluid", "2": "grey matter", "3": "white matter"}
 """Labels of the tissue map."""
@@ -49,7 +52,7 @@ class VisitFiles:
 
     out: Path
     scan: Scan
-    space: Literal["native", "template"]
+    space: str
 
     def raw(self, contrast: Contrast) -> Path:
         """The image of a contrast."""
@@ -57,14 +60,14 @@ class VisitFiles:
 
     def truth(self) -> dict[str, Path]:
         """Images of the truth by what they show."""
-        space = TEMPLATE_SPACE if self.space == "template" else "T1w"
+        space = SPACES[self.space]
         names = {
-            "lesion": f"space-{space}_label-lesion_desc-sim_mask.nii.gz",
-            "instances": f"space-{space}_label-lesion_desc-sim_dseg.nii.gz",
-            "labels": f"space-{space}_desc-sim_dseg.nii.gz",
+            "lesion": f"{space}_label-lesion_desc-sim_mask.nii.gz",
+            "instances": f"{space}_label-lesion_desc-sim_dseg.nii.gz",
+            "labels": f"{space}_desc-sim_dseg.nii.gz",
         }
         if self.space == "native":
-            names |= {"brain": f"space-{space}_label-brain_desc-sim_mask.nii.gz", "tissues": f"space-{space}_desc-tissue_dseg.nii.gz"}
+            names |= {"brain": f"{space}_label-brain_desc-sim_mask.nii.gz", "tissues": f"{space}_desc-tissue_dseg.nii.gz"}
         return {name: self.scan.derivative(self.out / DERIVATIVES, file) for name, file in names.items()}
 
     def lesions(self) -> Path:

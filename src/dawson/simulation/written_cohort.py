@@ -11,14 +11,10 @@ import pandas as pd
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError
 from dawson.files import read_json, read_tsv
-from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.simulation.profile_schema import Profile
 from dawson.simulation.profiles import DEFAULT_PROFILE, load_profile
-from dawson.simulation.tables import DERIVATIVES
-
-PARAMETERS = Path("code", "simulation.json")
-LESIONS = "desc-sim_lesions.tsv"
-_SPACES = {"template": f"space-{TEMPLATE_SPACE}", "native": "space-T1w"}
+from dawson.simulation.tables import DERIVATIVES, PARAMETERS
+from dawson.simulation.visits import SPACES, VisitFiles
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,7 @@ class WrittenCohort:
     def mask_path(self, participant_id: str, session_id: str) -> Path:
         """The true lesion mask of a scan."""
         scan = Scan(participant_id, session_id, None, None)
-        return scan.derivative(self.folder / DERIVATIVES, f"{_SPACES[self.space]}_label-lesion_desc-sim_mask.nii.gz")
+        return VisitFiles(self.folder, scan, self.space).truth()["lesion"]
 
 
 def read_simulated(folder: Path) -> WrittenCohort:
@@ -100,7 +96,7 @@ def read_simulated(folder: Path) -> WrittenCohort:
         folder=folder,
         name=str(read_json(description).get("Name", folder.name)) if description.is_file() else folder.name,
         profile=_profile(parameters),
-        space=space if space in _SPACES else _space(folder),
+        space=space if space in SPACES else _space(folder),
         people=people[["participant_id", "diagnosis"]],
         scans=scans,
         lesions=pd.concat(tables, ignore_index=True),
@@ -115,7 +111,7 @@ def _profile(parameters: dict[str, Any]) -> Profile:
 
 def _space(folder: Path) -> str:
     """From the files, where the parameters do not say."""
-    return "template" if any((folder / DERIVATIVES).glob(f"sub-*/**/*_{_SPACES['template']}_label-lesion*")) else "native"
+    return "template" if any((folder / DERIVATIVES).glob(f"sub-*/**/*_{SPACES['template']}_label-lesion*")) else "native"
 
 
 def _scans_of(folder: Path, participant_id: str, diagnosis: str) -> pd.DataFrame:
@@ -136,7 +132,7 @@ def _scans_of(folder: Path, participant_id: str, diagnosis: str) -> pd.DataFrame
 
 
 def _lesions_of(folder: Path, scan: dict[Any, Any]) -> pd.DataFrame:
-    path = Scan(scan["participant_id"], scan["session_id"], None, None).derivative(folder / DERIVATIVES, LESIONS)
+    path = VisitFiles(folder, Scan(scan["participant_id"], scan["session_id"], None, None), "template").lesions()
     if not path.is_file():
         raise CohortError(f"{path} is missing.", "Finish the cohort with `dawson simulate cohort` and the same settings.")
     table = read_tsv(path, text=("kind", "findings", "change"))
