@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from dawson.imaging.brain_regions import GROUPS, LABELS, NUMBERS, where
 from dawson.simulation.anatomy import COARSE, Atlas, atlas, coarsen
 from dawson.simulation.deformation import (
     Warp,
@@ -16,7 +17,6 @@ from dawson.simulation.deformation import (
     share_volume,
     upsample,
 )
-from dawson.simulation.labels import GROUPS, LABELS, NUMBERS, where
 from dawson.simulation.resampling import resample
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dawson.imaging.brain_regions import where
 from dawson.simulation.anatomy import Atlas, atlas
 from dawson.simulation.brain import Atrophy, Brain, Scene, make_brain, make_scene, sulci_age, ventricle_age_mm
 from dawson.simulation.deformation import jacobian_determinant, upsample
-from dawson.simulation.labels import where
 from dawson.simulation.lesions import Lesion
 from dawson.simulation.people import Person, plan_cohort
 from dawson.simulation.scanner import ScannerState, draw_scanner

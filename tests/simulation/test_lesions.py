@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dawson.imaging.brain_regions import where
 from dawson.simulation.anatomy import atlas
 from dawson.simulation.kinds import KINDS, Style
-from dawson.simulation.labels import where
 from dawson.simulation.lesions import LESION_THRESHOLD, Lesion, paint
 
 Mask = NDArray[np.bool_]

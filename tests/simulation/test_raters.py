@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dawson.errors import CohortError, ConfigError
-from dawson.simulation.labels import LABELS
+from dawson.imaging.brain_regions import LABELS
 from dawson.simulation.raters import CARELESS, EXPERT, FALSE_RADIUS_MM, RATERS, VOLUNTEER, Rater, draw_mask
 
 MILLIMETRE = (1.0, 1.0, 1.0)

@@ -12,20 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.imaging.template import template_image, template_mask, tissue_map
-from dawson.simulation.labels import label_map, ventricles, where
+from dawson.imaging.brain_regions import where
+from dawson.imaging.region_atlas import region_atlas
+from dawson.imaging.template import template_image
 from dawson.simulation.places import lesion_places
 
 Volume = NDArray[np.float32]
 
 COARSE = 4
 """Voxels of the box along one step of the coarse grid on which smooth fields live."""
-
-# Of the template grid; every side is a multiple of COARSE and leaves room for the deformed brain.
-_BOX = (slice(18, 178), slice(20, 216), slice(0, 164))
-
-# Distances to small ventricles are measured this far and no further.
-_REACH_MM = 40
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Atlas:
         Millimetres to the nearest voxel of `lateral`, `third`, `fourth` (ventricle), `aqueduct` and `cortex`; those to third
         and fourth ventricle and aqueduct end at 40 mm.
     labels : ndarray of uint8
-        What each voxel is: keys of `dawson.simulation.labels.LABELS`, 0 outside the brain.
+        What each voxel is: keys of `dawson.imaging.brain_regions.LABELS`, 0 outside the brain.
     regions : dict of str to ndarray of int (n, 3)
         Voxels of the box where a lesion's centre may lie.
     outward : ndarray of float32 (3, 40, 49, 41)
@@ -156,35 +151,21 @@ class Atlas:
 @lru_cache(maxsize=1)
 def atlas() -> Atlas:
     """The atlas, made once a process (about three seconds)."""
-    image = template_image(1.0)
-    affine = np.array(image.affine, dtype=float)
-    affine[:3, 3] += [part.start for part in _BOX]
-    mask = template_mask(1.0)[_BOX].astype(np.float32)
-    gm, wm = (np.ascontiguousarray(tissue_map(name, 1.0)[_BOX]) * mask for name in ("gm", "wm"))
-    csf = mask * np.clip(1 - gm - wm, 0, 1)
-    # Maps of 152 averaged brains are blurred; a single brain has sharper borders. Squaring and dividing sharpens.
-    total = gm**2 + wm**2 + csf**2 + 1e-6
-    gm, wm, csf = (mask * part**2 / total for part in (gm, wm, csf))
-    x, y, z = (np.arange(size, dtype=np.float32) + start for size, start in zip(mask.shape, affine[:3, 3], strict=True))
-    x, y, z = x[:, None, None], y[None, :, None], z[None, None, :]
-    found = ventricles(csf, x, y, z)
-    # The aqueduct is too narrow for the template's maps, which average many of them away, and its mask has a hole there.
-    for tissue, share in ((csf, 0.9), (gm, 0.1), (wm, 0.0), (mask, 1.0)):
-        tissue[found["aqueduct"]] = share
-    distance = _distances(found, gm, x, y, z)
-    labels = label_map(csf, gm, wm, distance, x, y, z)
+    known = region_atlas()
+    gm, wm, csf, mask, distance, labels = known.gm, known.wm, known.csf, known.mask, known.distance, known.labels
+    t1w = np.asarray(template_image(1.0).dataobj, dtype=np.float32)[known.box]
     return Atlas(
-        affine,
-        _BOX,
-        image.shape,
+        known.affine,
+        known.box,
+        known.grid_shape,
         csf,
         gm,
         wm,
         mask,
-        _detail(np.asarray(image.dataobj, dtype=np.float32)[_BOX], csf, gm, wm, mask),
+        _detail(t1w, csf, gm, wm, mask),
         distance,
         labels,
-        lesion_places(labels, gm, wm, csf, distance, x, y, z),
+        lesion_places(labels, gm, wm, csf, distance, *known.coordinates()),
         _outward(distance["lateral"], 12.0),
         _outward(distance["third"], 6.0),
     )
@@ -194,20 +175,6 @@ def coarsen(volume: Volume) -> Volume:
     """Means of a volume of the box over the cells of the coarse grid."""
     sizes = [size // COARSE for size in volume.shape]
     return np.asarray(volume.reshape(sizes[0], COARSE, sizes[1], COARSE, sizes[2], COARSE).mean(axis=(1, 3, 5)), dtype=np.float32)
-
-
-def _distances(found: dict[str, NDArray[np.bool_]], gm: Volume, x: Volume, y: Volume, z: Volume) -> dict[str, Volume]:
-    distance = {"lateral": ndimage.distance_transform_edt(~found["lateral"]).astype(np.float32)}
-    for name in ("third", "aqueduct", "fourth"):
-        near = tuple(
-            slice(max(0, part.start - _REACH_MM), part.stop + _REACH_MM) for part in ndimage.find_objects(found[name].astype(np.uint8))[0]
-        )
-        distance[name] = np.full(gm.shape, _REACH_MM, dtype=np.float32)
-        distance[name][near] = np.minimum(ndimage.distance_transform_edt(~found[name][near]), _REACH_MM)
-    cortex = (gm > 0.6) & (distance["lateral"] > 14) & (np.abs(x) > 4)
-    deep = (np.abs(x) < 38) & (y > -38) & (y < 28) & (z > -14) & (z < 20)
-    distance["cortex"] = ndimage.distance_transform_edt(~(cortex & ~deep)).astype(np.float32)
-    return distance
 
 
 def _detail(t1w: Volume, csf: Volume, gm: Volume, wm: Volume, mask: Volume) -> Volume:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dawson.imaging.brain_regions import LABELS
 from dawson.simulation.anatomy import COARSE, Atlas, Volume
 from dawson.simulation.deformation import (
     Field,
@@ -20,7 +21,6 @@ from dawson.simulation.deformation import (
     smooth_noise,
     upsample,
 )
-from dawson.simulation.labels import LABELS
 from dawson.simulation.lesions import Lesion, Painted, paint
 from dawson.simulation.people import Person
 from dawson.simulation.scanner import Contrast, ScannerState, Signals

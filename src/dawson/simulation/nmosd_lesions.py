@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dawson.imaging.brain_regions import CORTICOSPINAL
 from dawson.simulation.anatomy import Atlas
-from dawson.simulation.labels import CORTICOSPINAL
 from dawson.simulation.lesion_drawing import Draw, Kind, Style, brightness, direction, new_seed, point, radius, spot, t1_loss, unit
 from dawson.simulation.lesions import Lesion, Point
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.simulation.labels import where
+from dawson.imaging.brain_regions import Coordinate, where
 
 Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -22,21 +22,21 @@ def lesion_places(
     wm: Volume,
     csf: Volume,
     distance: dict[str, Volume],
-    x: Volume,
-    y: Volume,
-    z: Volume,
+    x: Coordinate,
+    y: Coordinate,
+    z: Coordinate,
 ) -> dict[str, NDArray[np.int16]]:
     """Voxels of the box where lesions of each place may have their centre.
 
     Parameters
     ----------
     labels : ndarray of uint8
-        The label map of `dawson.simulation.labels`.
+        The label map of `dawson.imaging.brain_regions`.
     gm, wm, csf : ndarray of float32
         Share of each tissue.
     distance : dict of str to ndarray of float32
         Millimetres to `lateral`, `third`, `fourth`, `aqueduct` and `cortex`.
-    x, y, z : ndarray of float32
+    x, y, z : ndarray
         Template coordinates, shaped to broadcast.
 
     Returns
@@ -53,7 +53,9 @@ def lesion_places(
     return {name: np.argwhere(part).astype(np.int16) for name, part in found.items()}
 
 
-def _hemispheres(labels: NDArray[np.uint8], wm: Volume, distance: dict[str, Volume], side: Volume, y: Volume, z: Volume) -> dict[str, Mask]:
+def _hemispheres(
+    labels: NDArray[np.uint8], wm: Volume, distance: dict[str, Volume], side: Coordinate, y: Coordinate, z: Coordinate
+) -> dict[str, Mask]:
     lateral, cortex = distance["lateral"], distance["cortex"]
     # Lobes without temporal lobe, callosum and midline; the thin white matter under the insula is no gyrus.
     cerebrum = where(labels, "white matter", "corticospinal tract", "optic radiation") & (side > 10) & (z > np.where(y > 10, -14, 0))
@@ -83,7 +85,7 @@ def _bends(cortex: Volume) -> Mask:
     return np.asarray(bend > 0.13)
 
 
-def _deep_grey(labels: NDArray[np.uint8], tissue: Volume, distance: dict[str, Volume], side: Volume) -> dict[str, Mask]:
+def _deep_grey(labels: NDArray[np.uint8], tissue: Volume, distance: dict[str, Volume], side: Coordinate) -> dict[str, Mask]:
     lateral, third = distance["lateral"], distance["third"]
     ganglia = where(labels, "putamen", "pallidum") & (lateral > 4) & (side > 14)
     thalamus = where(labels, "thalamus") & (lateral > 4) & (third > 4.5)
@@ -96,7 +98,7 @@ def _deep_grey(labels: NDArray[np.uint8], tissue: Volume, distance: dict[str, Vo
 
 
 def _posterior_fossa(
-    labels: NDArray[np.uint8], tissue: Volume, distance: dict[str, Volume], side: Volume, y: Volume, z: Volume
+    labels: NDArray[np.uint8], tissue: Volume, distance: dict[str, Volume], side: Coordinate, y: Coordinate, z: Coordinate
 ) -> dict[str, Mask]:
     fourth, aqueduct = distance["fourth"], distance["aqueduct"]
     solid = tissue > 0.8
@@ -127,7 +129,7 @@ def _depth(inside: Mask, limit: int) -> Volume:
     return depth
 
 
-def _linings(tissue: Volume, wm: Volume, distance: dict[str, Volume], side: Volume, y: Volume, z: Volume) -> dict[str, Mask]:
+def _linings(tissue: Volume, wm: Volume, distance: dict[str, Volume], side: Coordinate, y: Coordinate, z: Coordinate) -> dict[str, Mask]:
     lateral, third, fourth, aqueduct = (distance[name] for name in ("lateral", "third", "fourth", "aqueduct"))
     wall = tissue > 0.5
     return {

@@ -16,9 +16,9 @@ from scipy import ndimage
 
 from dawson.errors import CohortError, ConfigError
 from dawson.files import read_json, sidecar_path
+from dawson.imaging.brain_regions import where
 from dawson.parallel import each, resolve_jobs
 from dawson.progress import progress
-from dawson.simulation.labels import where
 from dawson.simulation.raters import Rater, draw_mask
 from dawson.simulation.streams import stream
 from dawson.simulation.tables import DERIVATIVES

@@ -13,11 +13,11 @@ import pandas as pd
 
 from dawson.cohort.scan import Scan
 from dawson.files import atomic_path, read_tsv, sidecar_path, write_json, write_tsv
+from dawson.imaging.brain_regions import LABELS
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.simulation.anatomy import atlas
 from dawson.simulation.brain import Brain, Scene, make_scene
 from dawson.simulation.course import PatientCourse
-from dawson.simulation.labels import LABELS
 from dawson.simulation.native import native_scan
 from dawson.simulation.people import Person
 from dawson.simulation.scanner import Contrast, ScannerState, draw_scanner, site_named, with_thickness

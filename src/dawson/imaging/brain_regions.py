@@ -1,4 +1,4 @@
-"""The label map of the simulated brain: every voxel of the box has one name.
+"""The regions of the template brain: every voxel has one name. The one place that says where a region begins and ends.
 
 Labels come from the template's tissue maps, cut with places in template coordinates (mm, RAS; |x| so that left and right
 are alike). Coordinates were read off the MNI152 2009a images that nilearn ships, following textbook anatomy, and checked by
@@ -50,6 +50,7 @@ from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 Volume = NDArray[np.float32]
+Coordinate = NDArray[np.floating[Any]]
 Path = tuple[tuple[float, float, float], ...]
 
 LABELS: dict[int, str] = dict(
@@ -154,14 +155,14 @@ def where(labels: NDArray[np.integer[Any]], *names: str) -> Mask:
     return np.isin(labels, numbers)
 
 
-def ventricles(csf: Volume, x: Volume, y: Volume, z: Volume) -> dict[str, Mask]:
+def ventricles(csf: Volume, x: Coordinate, y: Coordinate, z: Coordinate) -> dict[str, Mask]:
     """The four ventricles.
 
     Parameters
     ----------
     csf : ndarray of float32 (x, y, z)
         Share of fluid.
-    x, y, z : ndarray of float32
+    x, y, z : ndarray
         Template coordinates that broadcast to the box.
 
     Returns
@@ -185,7 +186,9 @@ def ventricles(csf: Volume, x: Volume, y: Volume, z: Volume) -> dict[str, Mask]:
     return {"lateral": lateral, "third": third, "aqueduct": aqueduct & ~fourth & ~third, "fourth": fourth}
 
 
-def label_map(csf: Volume, gm: Volume, wm: Volume, distance: dict[str, Volume], x: Volume, y: Volume, z: Volume) -> NDArray[np.uint8]:
+def label_map(
+    csf: Volume, gm: Volume, wm: Volume, distance: dict[str, Volume], x: Coordinate, y: Coordinate, z: Coordinate
+) -> NDArray[np.uint8]:
     """One label for every voxel.
 
     Parameters
@@ -194,7 +197,7 @@ def label_map(csf: Volume, gm: Volume, wm: Volume, distance: dict[str, Volume], 
         Share of each tissue.
     distance : dict of str to ndarray of float32
         Millimetres to `lateral`, `third`, `aqueduct` and `fourth`.
-    x, y, z : ndarray of float32
+    x, y, z : ndarray
         Template coordinates that broadcast to the box.
 
     Returns
@@ -246,30 +249,45 @@ def label_map(csf: Volume, gm: Volume, wm: Volume, distance: dict[str, Volume], 
     return labels
 
 
-def _temporal(side: Volume, y: Volume, z: Volume) -> Mask:
+def infratentorial(labels: NDArray[np.uint8], x: Coordinate, y: Coordinate, z: Coordinate) -> Mask:
+    """Brainstem, cerebellum, and what of tracts, ependyma and ventricles lies among them.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8 (x, y, z)
+        Of `label_map`.
+    x, y, z : ndarray
+        Template coordinates that broadcast to the box.
+    """
+    side = np.abs(x)
+    sure = where(labels, "brainstem", "cerebellum", "periaqueductal grey", "area postrema", "aqueduct", "fourth ventricle")
+    return sure | ((labels > 0) & (_stem(side, y, z) | _under_tentorium(side, y, z)))
+
+
+def _temporal(side: Coordinate, y: Coordinate, z: Coordinate) -> Mask:
     surface, deep = (np.interp(y, _SYLVIAN[:, 0], _SYLVIAN[:, column]) for column in (1, 2))
     roof = deep + (surface - deep) * np.clip((side - 36) / 10, 0, 1)
-    return (side > 17) & (y > -58 + 0.3 * np.abs(z + 10)) & (y < 26) & (z < roof)
+    return np.asarray((side > 17) & (y > -58 + 0.3 * np.abs(z + 10)) & (y < 26) & (z < roof))
 
 
-def _under_tentorium(side: Volume, y: Volume, z: Volume) -> Mask:
+def _under_tentorium(side: Coordinate, y: Coordinate, z: Coordinate) -> Mask:
     heights = np.stack([np.interp(y, _TENTORIUM[:, 0], column) for column in _TENTORIUM[:, 1:].T])
     place = np.clip(side / 10, 0, 5.999)
     low = place.astype(int)
     index = (low[:, :, 0], 0, np.arange(y.size)[None], 0)
     share = (place - low)[:, :, 0]
     upper = (low[:, :, 0] + 1, *index[1:])
-    return (z < ((1 - share) * heights[index] + share * heights[upper])[:, :, None]) & (y < -28)
+    return np.asarray((z < ((1 - share) * heights[index] + share * heights[upper])[:, :, None]) & (y < -28))
 
 
-def _stem(side: Volume, y: Volume, z: Volume) -> Mask:
+def _stem(side: Coordinate, y: Coordinate, z: Coordinate) -> Mask:
     width, back, front = (np.interp(z, _STEM[:, 0], _STEM[:, column]) for column in (1, 2, 3))
     # The upper border is the plane from the mammillary bodies to the posterior commissure.
     below = z < -3 - 0.72 * (y + 27)
-    return (side <= width) & (y >= back) & (y <= front) & below & (z < 1)
+    return np.asarray((side <= width) & (y >= back) & (y <= front) & below & (z < 1))
 
 
-def _nuclei(side: Volume, y: Volume, z: Volume) -> dict[str, Mask]:
+def _nuclei(side: Coordinate, y: Coordinate, z: Coordinate) -> dict[str, Mask]:
     def body(centre: Sequence[float], radii: Sequence[float], turn_deg: float, tilt_deg: float = 0.0) -> Mask:
         """An ellipsoid whose long axis (y) leans out behind by `turn_deg` and down behind by `tilt_deg`."""
         a, b, c = side - centre[0], y - centre[1], z - centre[2]
@@ -286,7 +304,7 @@ def _nuclei(side: Volume, y: Volume, z: Volume) -> dict[str, Mask]:
     return {"caudate": caudate, "putamen": putamen & ~pallidum, "pallidum": pallidum, "thalamus": thalamus}
 
 
-def _near(paths: Sequence[Path], radius_mm: float, shape: tuple[int, ...], x: Volume, y: Volume, z: Volume) -> Mask:
+def _near(paths: Sequence[Path], radius_mm: float, shape: tuple[int, ...], x: Coordinate, y: Coordinate, z: Coordinate) -> Mask:
     """Voxels within a distance of paths or of their mirror images."""
     found = np.zeros(shape, dtype=bool)
     grids = (np.abs(x).ravel(), y.ravel(), z.ravel())
@@ -303,7 +321,7 @@ def _near(paths: Sequence[Path], radius_mm: float, shape: tuple[int, ...], x: Vo
     return found
 
 
-def _connected(place: Mask, seeds_mm: Sequence[Sequence[float]], x: Volume, y: Volume, z: Volume) -> Mask:
+def _connected(place: Mask, seeds_mm: Sequence[Sequence[float]], x: Coordinate, y: Coordinate, z: Coordinate) -> Mask:
     parts, _ = ndimage.label(place)
     start = np.array([x.flat[0], y.flat[0], z.flat[0]])
     found = {int(parts[tuple(np.rint(np.array(seed) - start).astype(int))]) for seed in seeds_mm} - {0}
