@@ -29,6 +29,8 @@ class StudySection(Section):
     diagnosis_column: str = "diagnosis"
     site_column: str = "site"
     where: str = ""
+    soft_labels: bool = False
+    soft_label_prefix: str = "probability_"
 
     @model_validator(mode="after")
     def _positive_is_a_class(self) -> StudySection:
@@ -95,6 +97,17 @@ class EvaluationSection(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     bootstraps: Annotated[int, Field(ge=100)] = 2000
     prevalence: Annotated[float, Field(gt=0, lt=1)] | None = None
+    abstain_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    calibration_bins: Annotated[int, Field(ge=2, le=20)] = 5
+    subgroups: tuple[str, ...] = ()
+
+
+class ComparatorsSection(Section):
+    """What the network is compared with on the same splits."""
+
+    enabled: tuple[str, ...] = ("demographics", "lesion-features", "matthews", "cacciaguerra", "fusion")
+    masks: tuple[str, ...] = ("expert", "consensus", "dawson", "sim")
+    clinical: tuple[str, ...] = ()
 
 
 class StudyConfig(Section):
@@ -106,6 +119,7 @@ class StudyConfig(Section):
     split: SplitSection = SplitSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
+    comparators: ComparatorsSection = ComparatorsSection()
 
     def updated(self, **sections: dict[str, Any]) -> StudyConfig:
         """A copy with some values replaced; a value of None leaves the old one.

@@ -10,42 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dawson.classification.cases import Cases, calls, entry, headline_intervals
 from dawson.classification.out_of_sample import checked_test_rows, patient_means, repeat_means, test_probabilities
 from dawson.classification.published import published_for
+from dawson.classification.soft_targets import decisive_rows, soft_figures, target_columns
 from dawson.config import EvaluationSection
 from dawson.errors import ExperimentError
 from dawson.statistics.bootstrap import draw_counts
 from dawson.statistics.delong import delong_interval
-from dawson.statistics.figures import FIGURES, binary_figures, confusion_matrix, macro_figures, none_if_undefined
-from dawson.statistics.interval import Interval
+from dawson.statistics.figures import FIGURES, confusion_matrix, none_if_undefined
 from dawson.statistics.one_model import one_model_intervals, one_model_macro_intervals
-from dawson.statistics.patient_intervals import binary_intervals, macro_intervals, predictive_intervals
+from dawson.statistics.patient_intervals import binary_intervals, predictive_intervals
 from dawson.statistics.repeats import nadeau_bengio_interval, naive_interval
 from dawson.statistics.roc import roc_with_band
 
 __all__ = ["calls", "evaluate", "patient_means", "test_probabilities"]
-
-# Two classes: called positive at this probability and above.
-OPERATING_POINT = 0.5
-
-
-def calls(probability: NDArray[np.float64], positive: int) -> NDArray[np.intp]:
-    """The class that each case is called.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (n, classes)
-    positive : int
-        Index of the positive class; it wins a tie of two classes.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Two classes: positive at a probability of one half and above. More: the most probable one, the first of equals.
-    """
-    if probability.shape[1] == 2:
-        return np.where(probability[:, positive] >= OPERATING_POINT, positive, 1 - positive).astype(np.intp)
-    return np.asarray(probability.argmax(axis=1), dtype=np.intp)
 
 
 def evaluate(
@@ -62,7 +41,8 @@ def evaluate(
     The headline is over the distinct test patients, each with the mean of the out-of-sample probabilities: the
     intervals resample people, who are what a study has too few of. That judges the ensemble of all repeats; what the
     model of one repeat does, each patient's mean correctness says (one_model). Per-repeat figures are over the patients
-    of that repeat.
+    of that repeat. Where labels are soft, the truth is the most probable class, people without a class above one half are
+    left out, and `soft_labels` has what is over everybody.
 
     Parameters
     ----------
@@ -94,14 +74,15 @@ def evaluate(
     names = tuple(classes)
     if positive not in names or len(names) < 2:
         raise ExperimentError(f"{positive!r} is not one of two or more classes: {', '.join(names)}.", "Correct [study] in the study file.")
-    test = checked_test_rows(predictions, splits, names)
-    patients = _Cases(patient_means(test), names, positive)
-    rounds = {int(part["repeat"].iloc[0]): _Cases(part, names, positive) for _, part in repeat_means(test).groupby("repeat")}
+    everybody = checked_test_rows(predictions, splits, names)
+    test = decisive_rows(everybody, names)
+    patients = Cases(patient_means(test), names, positive)
+    rounds = {int(part["repeat"].iloc[0]): Cases(part, names, positive) for _, part in repeat_means(test).groupby("repeat")}
     counts = draw_counts(patients.truth, section.bootstraps, seed)
     sizes = _sizes(splits, list(rounds))
     values = {name: np.array([cases.figures[name] for cases in rounds.values()]) for name in FIGURES}
     level = section.confidence
-    headline, auc_bootstrap = _headline(patients, counts, level)
+    headline, auc_bootstrap = headline_intervals(patients, counts, level)
     return {
         "classes": list(names),
         "positive": positive,
@@ -114,12 +95,12 @@ def evaluate(
             "median": float(patients.table["repeats"].median()),
             "max": int(patients.table["repeats"].max()),
         },
-        "headline": {name: _entry(headline[name]) for name in FIGURES},
-        "headline_auc_bootstrap": _entry(auc_bootstrap),
+        "headline": {name: entry(headline[name]) for name in FIGURES},
+        "headline_auc_bootstrap": entry(auc_bootstrap),
         "one_model": _one_model(patients, list(rounds.values()), counts, level),
-        "over_repeats": {name: _entry(naive_interval(values[name], level).clipped()) | {"sd": _sd(values[name])} for name in FIGURES},
+        "over_repeats": {name: entry(naive_interval(values[name], level).clipped()) | {"sd": _sd(values[name])} for name in FIGURES},
         "nadeau_bengio": {
-            name: _entry(nadeau_bengio_interval(values[name], sizes["n_train"], sizes["n_test"], level).clipped()) for name in FIGURES
+            name: entry(nadeau_bengio_interval(values[name], sizes["n_train"], sizes["n_test"], level).clipped()) for name in FIGURES
         },
         "single_fold": _single_folds(test, names, positive),
         "at_prevalence": _at_prevalence(patients, counts, section),
@@ -135,44 +116,17 @@ def evaluate(
         ],
         "published": _published(names, positive),
         "sizes": sizes,
-    }
+    } | _soft_labels(everybody, names, section, seed)
 
 
-class _Cases:
-    """Patients with truth, probabilities and calls as arrays; `positive` is the index of the positive class."""
-
-    def __init__(self, table: pd.DataFrame, classes: Sequence[str], positive: str) -> None:
-        self.table = table
-        self.classes = tuple(classes)
-        self.positive = self.classes.index(positive)
-        self.truth = table["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(dtype=np.intp)
-        self.probability = table[[f"probability_{name}" for name in classes]].to_numpy(dtype=np.float64)
-        self.called = calls(self.probability, self.positive)
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """The six figures: of the positive class for two classes, macro averages for more."""
-        if len(self.classes) > 2:
-            return macro_figures(self.truth, self.probability, self.called)
-        truth, score, called = self.against(self.positive)
-        return binary_figures(truth, score, called)
-
-    def against(self, k: int) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
-        """Truth, score and call of class k against the rest."""
-        return self.truth == k, self.probability[:, k], self.called == k
+def _soft_labels(test: pd.DataFrame, classes: Sequence[str], section: EvaluationSection, seed: int) -> dict[str, Any]:
+    """Agreement with the soft truth where there is one; nothing to add to the metrics of a study without."""
+    if not target_columns(test, classes):
+        return {}
+    return {"soft_labels": soft_figures(patient_means(test), test, classes, section, seed)}
 
 
-def _headline(patients: _Cases, counts: NDArray[np.float64], level: float) -> tuple[dict[str, Interval], Interval]:
-    """The headline intervals, and the bootstrap's for the area."""
-    if len(patients.classes) > 2:
-        macro = macro_intervals(patients.truth, patients.probability, patients.called, counts, level)
-        return macro, macro["auc"]
-    truth, score, called = patients.against(patients.positive)
-    result = binary_intervals(truth, score, called, counts, level)
-    return result | {"auc": delong_interval(truth, score, level)}, result["auc"]
-
-
-def _one_model(patients: _Cases, rounds: Sequence[_Cases], counts: NDArray[np.float64], level: float) -> dict[str, dict[str, Any]]:
+def _one_model(patients: Cases, rounds: Sequence[Cases], counts: NDArray[np.float64], level: float) -> dict[str, dict[str, Any]]:
     """The figures of one repeat's model (the mean of its fold models), every patient counting the same."""
     place = {name: index for index, name in enumerate(patients.table["participant_id"])}
     probability = np.full((len(rounds), len(place), len(patients.classes)), np.nan)
@@ -185,20 +139,20 @@ def _one_model(patients: _Cases, rounds: Sequence[_Cases], counts: NDArray[np.fl
     else:
         k = patients.positive
         result = one_model_intervals(patients.truth == k, probability[:, :, k], called == k, counts, level)
-    return {name: _entry(result[name]) for name in FIGURES}
+    return {name: entry(result[name]) for name in FIGURES}
 
 
-def _per_class(patients: _Cases, counts: NDArray[np.float64], level: float) -> dict[str, Any]:
+def _per_class(patients: Cases, counts: NDArray[np.float64], level: float) -> dict[str, Any]:
     result = {}
     for k, name in enumerate(patients.classes):
         truth, score, called = patients.against(k)
         intervals = binary_intervals(truth, score, called, counts, level)
         intervals["auc"] = delong_interval(truth, score, level)
-        result[name] = {figure: _entry(intervals[figure]) for figure in FIGURES}
+        result[name] = {figure: entry(intervals[figure]) for figure in FIGURES}
     return result
 
 
-def _at_prevalence(patients: _Cases, counts: NDArray[np.float64], section: EvaluationSection) -> list[dict[str, Any]]:
+def _at_prevalence(patients: Cases, counts: NDArray[np.float64], section: EvaluationSection) -> list[dict[str, Any]]:
     truth, _, called = patients.against(patients.positive)
     wanted = [("of the test patients", float(truth.mean()))]
     if section.prevalence is not None:
@@ -206,7 +160,7 @@ def _at_prevalence(patients: _Cases, counts: NDArray[np.float64], section: Evalu
     return [
         {"prevalence": prevalence, "name": name}
         | {
-            figure: _entry(interval)
+            figure: entry(interval)
             for figure, interval in predictive_intervals(truth, called, counts, prevalence, section.confidence).items()
         }
         for name, prevalence in wanted
@@ -215,12 +169,12 @@ def _at_prevalence(patients: _Cases, counts: NDArray[np.float64], section: Evalu
 
 def _single_folds(test: pd.DataFrame, classes: Sequence[str], positive: str) -> dict[str, Any]:
     """Mean and standard deviation of the figures of single fold models, each over the patients of its repeat."""
-    rows = [_Cases(repeat_means(part), classes, positive).figures for _, part in test.groupby(["repeat", "fold"])]
+    rows = [Cases(repeat_means(part), classes, positive).figures for _, part in test.groupby(["repeat", "fold"])]
     values = {name: np.array([row[name] for row in rows]) for name in FIGURES}
     return {name: {"estimate": none_if_undefined(naive_interval(values[name]).estimate), "sd": _sd(values[name])} for name in FIGURES}
 
 
-def _roc(patients: _Cases, section: EvaluationSection, seed: int) -> dict[str, list[float]]:
+def _roc(patients: Cases, section: EvaluationSection, seed: int) -> dict[str, list[float]]:
     truth, score, _ = patients.against(patients.positive)
     curve = roc_with_band(truth, score, n_bootstraps=section.bootstraps, seed=seed, confidence=section.confidence)
     return {name: getattr(curve, name).tolist() for name in ("fpr", "tpr", "low", "high")}
@@ -244,15 +198,6 @@ def _published(classes: tuple[str, ...], positive: str) -> dict[str, Any]:
     figures: Mapping[str, tuple[float, float, float]] = paper.figures
     return {"citation": paper.citation} | {
         name: dict(zip(("estimate", "low", "high"), values, strict=True)) for name, values in figures.items()
-    }
-
-
-def _entry(interval: Interval) -> dict[str, Any]:
-    return {
-        "estimate": none_if_undefined(interval.estimate),
-        "low": none_if_undefined(interval.low),
-        "high": none_if_undefined(interval.high),
-        "method": interval.method,
     }
 
 

@@ -78,8 +78,8 @@ def check_name(name: str) -> str:
 def open_experiment(folder: Path, config: StudyConfig, restart: bool = False) -> None:
     """Make the folder of an experiment, or take up an interrupted one.
 
-    More repeats and another evaluation may be asked of an old experiment: its finished runs are used again. Everything else
-    must be as it was.
+    More repeats, another evaluation and other comparators may be asked of an old experiment: its finished runs are used again.
+    Everything else must be as it was.
 
     Raises
     ------
@@ -100,7 +100,8 @@ def open_experiment(folder: Path, config: StudyConfig, restart: bool = False) ->
 def _differences(old: StudyConfig, new: StudyConfig) -> list[str]:
     free = {("split", "repeats")} if new.split.scheme == "held-out-draw" else set()
     free |= {("training", "device"), ("study", "name")}
-    before, after = old.model_dump(exclude={"evaluation"}), new.model_dump(exclude={"evaluation"})
+    judging = {"evaluation", "comparators"}
+    before, after = old.model_dump(exclude=judging), new.model_dump(exclude=judging)
     return [
         f"{section}.{name} was {value!r} and is {after[section][name]!r}"
         for section, values in before.items()

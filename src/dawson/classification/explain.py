@@ -38,6 +38,23 @@ def grad_cam(network: torch.nn.Module, images: NDArray[np.float32], layer: str, 
     ----------
     Selvaraju et al., ICCV 2017 (here MONAI's implementation).
     """
+    return np.stack([grad_cam_toward(network, images, layer, np.full(len(images), index)) for index in range(classes)], axis=1)
+
+
+def grad_cam_toward(network: torch.nn.Module, images: NDArray[np.float32], layer: str, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """`grad_cam` for one class an image.
+
+    Parameters
+    ----------
+    network, images, layer
+        As for `grad_cam`.
+    targets : ndarray of int, shape (images,)
+        The class explained in each image.
+
+    Returns
+    -------
+    ndarray of float32, shape (images, cells, cells)
+    """
     from copy import deepcopy
 
     import torch
@@ -46,9 +63,9 @@ def grad_cam(network: torch.nn.Module, images: NDArray[np.float32], layer: str, 
     device = next(network.parameters()).device
     cam = GradCAM(nn_module=deepcopy(network), target_layers=layer)  # a copy: MONAI's hooks stay on the network that it is given
     maps = []
-    for image in images:
+    for image, target in zip(images, targets, strict=True):
         batch = torch.from_numpy(image[None]).to(device)
-        maps.append([cam.compute_map(batch, class_idx=index).detach().float().cpu().numpy()[0, 0] for index in range(classes)])
+        maps.append(cam.compute_map(batch, class_idx=int(target)).detach().float().cpu().numpy()[0, 0])
     return np.asarray(maps, dtype=np.float32)
 
 
@@ -65,13 +82,19 @@ def upsample(grid: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
     ndarray of float32, shape (..., rows, columns)
         All zero where the map is all zero.
     """
+    fine = upsample_raw(grid, shape)
+    largest = fine.max(axis=(-2, -1), keepdims=True)
+    return np.asarray(fine / np.where(largest > 0, largest, 1), dtype=np.float32)
+
+
+def upsample_raw(grid: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """`upsample` without the scaling: maps of several networks can be averaged afterwards."""
     import torch
     from torch.nn.functional import interpolate
 
     flat = torch.from_numpy(np.ascontiguousarray(grid, dtype=np.float32).reshape(-1, 1, *grid.shape[-2:]))
     fine = interpolate(flat, size=shape, mode="bilinear", align_corners=False).numpy().reshape(*grid.shape[:-2], *shape)
-    largest = fine.max(axis=(-2, -1), keepdims=True)
-    return np.asarray(fine / np.where(largest > 0, largest, 1), dtype=np.float32)
+    return np.asarray(fine, dtype=np.float32)
 
 
 def occlusion(network: torch.nn.Module, images: NDArray[np.float32]) -> NDArray[np.float32]:

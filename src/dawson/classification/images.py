@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawson.classification.contents import CONTRASTS, scan_contents
+from dawson.classification.soft_targets import with_targets
 from dawson.cohort.leakage import guard
+from dawson.cohort.soft_labels import labelled, read_soft_labels
 from dawson.config import refuse_managed
 from dawson.errors import CohortError, ConfigError, ImageError
 from dawson.files import sha256
@@ -67,17 +69,21 @@ def guard_images(splits: pd.DataFrame, images: UsableImages) -> None:
 def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
     """Scans of the chosen participants whose diagnosis is a class of the study and whose FLAIR is on disk.
 
+    With soft labels, a person's label is the most probable class, and the table has the targets of `soft_targets`.
+
     Raises
     ------
     ConfigError
         The study is managed (no consent records are read by this version), or there is no diagnosis column.
     CohortError
-        Nothing is left.
+        Nothing is left, or a person's class probabilities are none.
     """
     import pandas as pd
 
     refuse_managed(config)
     diagnosis = config.study.diagnosis_column
+    soft = read_soft_labels(cohort.participants, config.study)
+    cohort = labelled(cohort, config.study)
     if diagnosis not in cohort.participants:
         raise ConfigError(
             f"participants.tsv of {cohort.root} has no column {diagnosis!r}.",
@@ -106,6 +112,8 @@ def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
         )
     known = cohort.scan_table().drop(columns=["label", "path", "hash", "flair", "t1w"], errors="ignore")
     table = pd.DataFrame(rows).merge(known, on=["participant_id", "session_id"], how="left", validate="1:1")
+    if config.study.soft_labels:
+        table = with_targets(table, soft, config.study)
     return UsableImages(table, pd.DataFrame(exclusions, columns=["participant_id", "session_id", "stage", "reason"]))
 
 

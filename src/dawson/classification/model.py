@@ -27,8 +27,28 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def write_model(paths: StudyPaths, name: str, config: StudyConfig, cohort: Cohort, plan: Plan, metrics: Mapping[str, Any]) -> Path:
+def write_model(
+    paths: StudyPaths,
+    name: str,
+    config: StudyConfig,
+    cohort: Cohort,
+    plan: Plan,
+    metrics: Mapping[str, Any],
+    carried: Mapping[str, Any] | None = None,
+) -> Path:
     """Describe the trained members in `model.json`, and list who they learnt from in a manifest that stays in the centre.
+
+    Parameters
+    ----------
+    paths : StudyPaths
+    name : str
+    config : StudyConfig
+    cohort : Cohort
+    plan : Plan
+    metrics : mapping
+        metrics.json of the study.
+    carried : mapping, optional
+        What `certainty.write_certainty` returned.
 
     Returns
     -------
@@ -65,7 +85,7 @@ def write_model(paths: StudyPaths, name: str, config: StudyConfig, cohort: Cohor
             ],
             "software": environment(),
             "research_use_only": True,
-        },
+        } | dict(carried or {}),
     )  # fmt: skip
     return folder
 
@@ -127,10 +147,6 @@ class Model:
         ModelError
             A weights file is missing or is not the one that the description names.
         """
-        from safetensors.torch import load_file
-
-        arch = architecture(self.training.network)
-        device = choose(self.training.model_copy(update={"device": "auto"})).device
         members = []
         for member in self.description["members"]:
             path = self.folder / member["file"]
@@ -138,9 +154,7 @@ class Model:
                 raise ModelError(f"{path} is missing.", "Copy the whole model folder.")
             if sha256(path) != member["sha256"]:
                 raise ModelError(f"{path} is not the file that model.json names: its SHA-256 differs.", "Copy the model folder again.")
-            network = arch.build(int(self.description["channels"]), len(self.classes))
-            network.load_state_dict(load_file(path))
-            members.append(network.to(device).eval())
+            members.append(load_member(path, self.training, int(self.description["channels"]), len(self.classes)))
         return members
 
     def member_logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -150,6 +164,15 @@ class Model:
         from dawson.classification.training import predict_logits
 
         return np.stack([predict_logits(network, images) for network in self.networks()])
+
+
+def load_member(weights: Path, training: TrainingSection, channels: int, classes: int) -> torch.nn.Module:
+    """One trained network from its weights, in evaluation mode, on the device that suits this machine."""
+    from safetensors.torch import load_file
+
+    network = architecture(training.network).build(channels, classes)
+    network.load_state_dict(load_file(weights))
+    return network.to(choose(training.model_copy(update={"device": "auto"})).device).eval()
 
 
 def read_model(folder: Path | str) -> Model:

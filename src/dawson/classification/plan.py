@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dawson.classification.images import guard_images
 from dawson.classification.runs import Run, execute
+from dawson.classification.soft_targets import target_columns
 from dawson.cohort.splits import final_splits, make_splits
 from dawson.errors import TooFewParticipantsError
 from dawson.parallel import each
@@ -74,15 +75,30 @@ def plan_study(paths: StudyPaths, name: str, config: StudyConfig, usable: Usable
     for table in (splits, final):
         guard_images(table, usable)
     experiment, model = paths.experiment(name), paths.model(name)
-    runs = _runs(splits, usable.table, config, experiment / "runs", experiment / "weights" if keep_weights else None, explained=True)
-    members = _runs(final, usable.table, config, experiment / "final", model, explained=False)
+    runs = make_runs(splits, usable.table, config, experiment / "runs", experiment / "weights" if keep_weights else None, explained=True)
+    members = make_runs(final, usable.table, config, experiment / "final", model, explained=False)
     return Plan(usable, splits, final, tuple(runs), tuple(members))
 
 
-def _runs(
+def make_runs(
     splits: pd.DataFrame, images: pd.DataFrame, config: StudyConfig, folder: Path, weights: Path | None, explained: bool
 ) -> list[Run]:
-    columns = ["participant_id", "session_id", "label", "path", "hash"]
+    """The runs of a table of splits, in order.
+
+    Parameters
+    ----------
+    splits : DataFrame
+    images : DataFrame
+        As in `UsableImages`.
+    config : StudyConfig
+    folder : Path
+        Where the results go.
+    weights : Path or None
+        Folder of the weights; None forgets them.
+    explained : bool
+        Whether these are repeats of the study, the first of which is explained, or members of a model.
+    """
+    columns = ["participant_id", "session_id", "label", "path", "hash", *target_columns(images, config.study.classes)]
     used = splits[splits["role"] != "unused"].merge(images[columns], on=["participant_id", "session_id"], validate="m:1")
     runs = []
     for (repeat, fold), table in _by_run(used):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dawson.classification import explain
+from dawson.classification.certainty import Certainty, member_features, member_figures, read_certainty
 from dawson.classification.contents import CONTRASTS, scan_contents
 from dawson.classification.images import CHANNELS_NAME, read_stack
 from dawson.classification.model import Model
@@ -22,8 +24,6 @@ from dawson.preprocess.batch import preprocess_cohort
 from dawson.preprocess.scan import is_simulated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from dawson.cohort.dataset import Cohort
@@ -71,12 +71,13 @@ def predict_pair(model: Model, t1w: Path | None, flair: Path, out: Path, *, name
     person = "sub-" + ("".join(letter for letter in name.removeprefix("sub-") if letter.isalnum()) or "patient")
     scan = Scan(person, "", t1w.absolute() if t1w else None, flair.absolute())
     derivatives = out / "derivatives" / "dawson"
-    _refuse_training_people(model, [scan], derivatives, 1)
+    refuse_training_people(model, [scan], derivatives, 1)
     rows = preprocess_cohort([scan], flair.absolute().parent, derivatives, model.preprocess, jobs=1)
     row = rows[rows["participant_id"] == person].iloc[-1]
     if row["status"] != "done":
         raise PreprocessingError(f"{flair}: {row['reason']}")
-    _write(model, model.networks(), scan, derivatives, dict(zip(rows.columns, row, strict=True)), out, allow_simulated)
+    reading = Reading(model, model.networks(), read_certainty(model), allow_simulated)
+    _write(reading, scan, derivatives, dict(zip(rows.columns, row, strict=True)), out)
     return out
 
 
@@ -108,7 +109,8 @@ def predict_cohort(
     Returns
     -------
     DataFrame
-        participant_id, session_id, status, reason, predicted, probability_CLASS, sd_CLASS.
+        participant_id, session_id, status, reason, predicted, probability_CLASS, sd_CLASS; and where the model carries what it
+        needs calibrated_CLASS, answer (a class or "cannot tell") and unusual (why, empty where the scan is not).
 
     Raises
     ------
@@ -126,11 +128,11 @@ def predict_cohort(
     if not scans:
         raise CohortError(f"{cohort.root} has no scan to read.", "Run `dawson cohort validate` to see why.")
     derivatives = out / "derivatives" / "dawson"
-    _refuse_training_people(model, scans, derivatives, resolve_jobs(jobs))
+    refuse_training_people(model, scans, derivatives, resolve_jobs(jobs))
     rows = preprocess_cohort(scans, cohort.root, derivatives, model.preprocess, jobs=resolve_jobs(jobs), dask=dask)
     records = [dict(zip(rows.columns, values, strict=True)) for values in rows.itertuples(index=False, name=None)]
     outcome = {(row["participant_id"], row["session_id"]): row for row in records}
-    networks = model.networks()
+    reading = Reading(model, model.networks(), read_certainty(model), allow_simulated)
     table = []
     for scan in scans:
         row = outcome[scan.participant_id, scan.session_id]
@@ -139,24 +141,34 @@ def predict_cohort(
         }  # fmt: skip
         if row["status"] == "done":
             try:
-                written = _write(model, networks, scan, derivatives, row, out / scan.entities, allow_simulated)
+                written = _write(reading, scan, derivatives, row, out / scan.entities)
             except (DawsonError, ValueError) as error:
                 entry |= {"status": "failed", "reason": str(error)}
             else:
                 entry |= {"predicted": written["predicted"] or "", "reason": written["withheld"] or ""}
                 for label, figures in (written["probability"] or {}).items():
                     entry |= {f"probability_{label}": figures["mean"], f"sd_{label}": figures["sd"]}
+                if said := written["certainty"]:
+                    if said["temperature"] is not None:
+                        entry |= {f"calibrated_{label}": figures["mean"] for label, figures in said["probability"].items()}
+                    entry["answer"] = said["set"]["answer"] if said["set"] else ""
+                if written["familiarity"]:
+                    entry["unusual"] = "; ".join(written["familiarity"]["reasons"])
         table.append(entry)
     result = pd.DataFrame(table)
     write_tsv(out / "predictions.tsv", result)
     return result
 
 
-def _refuse_training_people(model: Model, scans: Sequence[Scan], derivatives: Path, jobs: int) -> None:
-    """Raise where somebody was in training.
+def refuse_training_people(model: Model, scans: Sequence[Scan], derivatives: Path, jobs: int) -> None:
+    """Refuse scans of people on whom a model was trained, as far as its manifest is at hand.
 
     Pseudonyms repeat between studies, images do not: a person is known by an image of the training set, and the pseudonyms count
     as well once any image shows that this is the study of the training set.
+
+    Raises
+    ------
+    LeakageError
     """
     if not model.manifest.exists():
         return
@@ -174,23 +186,40 @@ def _refuse_training_people(model: Model, scans: Sequence[Scan], derivatives: Pa
         )
 
 
-def _write(
-    model: Model, networks: Sequence[Any], scan: Scan, derivatives: Path, row: Mapping[str, Any], out: Path, allow_simulated: bool
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Reading:
+    """A model ready to read scans.
+
+    Parameters
+    ----------
+    model : Model
+    networks : sequence of torch.nn.Module
+        Its members.
+    certainty : Certainty or None
+        None for a model that carries no calibration.
+    allow_simulated : bool
+        Show what a model of simulated patients says about a real scan.
+    """
+
+    model: Model
+    networks: Sequence[Any]
+    certainty: Certainty | None
+    allow_simulated: bool
+
+
+def _write(reading: Reading, scan: Scan, derivatives: Path, row: Mapping[str, Any], out: Path) -> dict[str, Any]:
     from dawson.classification.experiment import environment
 
+    model, networks, certainty = reading.model, reading.networks, reading.certainty
     image = read_stack([scan.derivative(derivatives, CHANNELS_NAME)])
-    withheld = model.simulated and not allow_simulated and not is_simulated(scan.flair)
+    withheld = model.simulated and not reading.allow_simulated and not is_simulated(scan.flair)
     logits = np.stack([predict_logits(network, image)[0] for network in networks])
-    members = softmax(logits)
-    probability = {
-        label: {
-            "mean": float(members[:, index].mean()), "sd": float(members[:, index].std(ddof=1)) if len(members) > 1 else 0.0,
-            "min": float(members[:, index].min()), "max": float(members[:, index].max()), "members": members[:, index].tolist(),
-        }
-        for index, label in enumerate(model.classes)
-    }  # fmt: skip
-    winner = int(members.mean(0).argmax())
+    probability = member_figures(softmax(logits), model.classes)
+    sure = certainty.of_scan(logits.astype(np.float64)) if certainty else None
+    # Members that are tempered first may average to another class where they nearly balance: the page must not contradict itself.
+    shown = sure["probability"] if sure else probability
+    winner = int(np.argmax([shown[label]["mean"] for label in model.classes]))
+    quality = {name: _plain(row.get(name)) for name in QUALITY}
     described = model.description
     software = environment()
     result: dict[str, Any] = {
@@ -202,8 +231,9 @@ def _write(
             "trained_on": described["trained_on"], "performance": described["performance"]["figures"], "digest": model.digest,
         },
         "probability": None if withheld else probability, "withheld": WITHHELD if withheld else None,
-        "predicted": None if withheld else model.classes[winner],
-        "quality": {name: _plain(row.get(name)) for name in QUALITY}, "allow_simulated": allow_simulated,
+        "predicted": None if withheld else model.classes[winner], "certainty": None if withheld else sure,
+        "familiarity": certainty.judge(member_features(model, networks, image), quality) if certainty else None,
+        "quality": quality, "allow_simulated": reading.allow_simulated,
         "software": software, "created": software["created"], "research_use_only": True,
     }  # fmt: skip
     explanation = _explain(model, networks, image, winner)

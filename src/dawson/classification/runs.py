@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dawson.classification import explain
 from dawson.classification.device import choose
+from dawson.classification.explanations import explanation_arrays, is_complete
 from dawson.classification.images import label_indices, stack_of
-from dawson.classification.networks import architecture
+from dawson.classification.soft_targets import target_columns, targets_of
 from dawson.classification.training import predict_logits, softmax, train
 from dawson.cohort.leakage import guard
 from dawson.files import atomic_path, digest_of, read_json, sha256, write_json, write_tsv
@@ -35,7 +35,8 @@ class Run:
     ----------
     repeat, fold : int
     table : DataFrame
-        participant_id, session_id, label, role, path, hash: the images of this run (those with role `unused` left out).
+        participant_id, session_id, label, role, path, hash: the images of this run (those with role `unused` left out); and
+        target_CLASS for each class where labels are soft.
     classes : tuple of str
     training : TrainingSection
     seed : int
@@ -65,8 +66,9 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Digest of everything that decides the result: images, labels, roles, settings, seed."""
-        rows = self.table[["participant_id", "session_id", "label", "role", "hash"]].to_numpy().tolist()
+        """Digest of everything that decides the result: images, labels (soft ones too), roles, settings, seed."""
+        targets = target_columns(self.table, self.classes)
+        rows = self.table[["participant_id", "session_id", "label", "role", "hash", *targets]].to_numpy().tolist()
         settings = self.training.model_dump(exclude={"device", "precision"})
         content = [sorted(rows), list(self.classes), settings, self.seed, self.repeat, self.fold]
         return digest_of(content)
@@ -94,7 +96,7 @@ class Run:
             record = read_json(self.record)
         except ValueError:
             return False
-        if record.get("digest") != self.digest or (self.explain and not self.explanations.exists()):
+        if record.get("digest") != self.digest or (self.explain and not is_complete(self.explanations)):
             return False
         return self.weights is None or (self.weights.exists() and sha256(self.weights) == record.get("weights_sha256"))
 
@@ -135,6 +137,7 @@ def execute(run: Run) -> dict[str, Any]:
             training=run.training,
             computing=computing,
             seed=(run.seed, run.repeat, run.fold),
+            targets=targets_of(table, run.classes),
         )
         judged = np.concatenate([rows["validation"], rows["test"]])
         logits = predict_logits(trained.network, images[judged])
@@ -167,22 +170,18 @@ def _prediction_table(run: Run, rows: pd.DataFrame, logits: np.ndarray) -> pd.Da
         table[f"logit_{name}"] = logits[:, index].astype(float).round(6)
     for index, name in enumerate(run.classes):
         table[f"probability_{name}"] = probability[:, index].round(8)
+    for name in target_columns(rows, run.classes):
+        table[name] = rows[name].to_numpy()
     return table
 
 
 def _write_explanations(run: Run, trained: Trained, images: np.ndarray, rows: pd.DataFrame) -> None:
-    layer = architecture(run.training.network).gradcam_layer
-    # For every class: which one the ensemble calls is known only when all folds are done.
-    attribution = [explain.integrated_gradients(trained.network, images, np.full(len(images), index)) for index in range(len(run.classes))]
+    targets = label_indices(rows["label"].tolist(), run.classes)
+    seed = (run.seed, run.repeat, run.fold)
+    arrays = explanation_arrays(trained.network, images, targets, run.training.network, len(run.classes), seed)
+    arrays |= {column: rows[column].to_numpy(dtype=str) for column in ("participant_id", "session_id")}
     with atomic_path(run.explanations) as temporary:
-        np.savez_compressed(
-            temporary,
-            participant_id=rows["participant_id"].to_numpy(dtype=str),
-            session_id=rows["session_id"].to_numpy(dtype=str),
-            gradcam_grid=explain.grad_cam(trained.network, images, layer, len(run.classes)),
-            occlusion=explain.occlusion(trained.network, images),
-            attribution=np.stack(attribution, axis=1).astype(np.float16),
-        )
+        np.savez_compressed(temporary, **arrays)
 
 
 def save_weights(network: Any, path: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dawson.classification.assess import assess_comparators, assess_predictions, assess_saliency
+from dawson.classification.certainty import write_certainty
+from dawson.classification.comparator_runs import derivative_roots
 from dawson.classification.device import choose
 from dawson.classification.evaluation import evaluate, test_probabilities
 from dawson.classification.experiment import (
@@ -20,10 +23,11 @@ from dawson.classification.images import UsableImages, candidate_images, with_ch
 from dawson.classification.model import write_model
 from dawson.classification.plan import EXPLAINED_REPEAT, Plan, plan_study, train_pending
 from dawson.classification.runs import Run
+from dawson.classification.subgroups import check_subgroups
 from dawson.cohort.dataset import Cohort, read_cohort
 from dawson.files import read_json, write_json, write_tsv
 from dawson.parallel import resolve_jobs
-from dawson.preprocess.batch import preprocess_cohort
+from dawson.preprocess.batch import preprocess_cohort, read_preprocess_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +75,8 @@ def run_study(
     Returns
     -------
     Path
-        Of the experiment, with splits.tsv, predictions.tsv, metrics.json, explanations.npz, exclusions.tsv, environment.json.
+        Of the experiment, with splits.tsv, predictions.tsv, metrics.json, trust.json, subgroups.json, comparators.tsv,
+        comparison.json, saliency.json, explanations.npz, exclusions.tsv, environment.json.
 
     Raises
     ------
@@ -80,6 +85,7 @@ def run_study(
     """
     folder = paths.experiment(check_name(name))
     cohort, usable = prepare_images(paths, config, jobs=jobs, dask=dask)
+    check_subgroups(list(usable.table.columns), config.evaluation)
     plan = plan_study(paths, name, config, usable, keep_weights=keep_weights)
     open_experiment(folder, config, restart)
     write_splits(folder / "splits.tsv", plan.splits)
@@ -90,7 +96,8 @@ def run_study(
 
     predictions = collect_predictions(plan.runs, plan.splits, usable)
     write_tsv(folder / "predictions.tsv", predictions)
-    write_tsv(folder / "final_out_of_fold.tsv", collect_predictions(plan.final_runs, plan.final, usable))
+    out_of_fold = collect_predictions(plan.final_runs, plan.final, usable)
+    write_tsv(folder / "final_out_of_fold.tsv", out_of_fold)
     metrics = evaluate(predictions, plan.splits, classes=config.study.classes, positive=config.study.positive, section=config.evaluation)
     metrics |= {"experiment": name, "scheme": config.split.scheme, "simulated": cohort.simulated}
     write_json(folder / "metrics.json", metrics)
@@ -98,7 +105,12 @@ def run_study(
     probability = test_probabilities(predictions[predictions["repeat"] == EXPLAINED_REPEAT])
     collect_explanations(explained, folder / "explanations.npz", probability)
     write_json(folder / "environment.json", _environment(plan, cohort, config, workers))
-    write_model(paths, name, config, cohort, plan, metrics)
+    trust = assess_predictions(folder, predictions, usable.table, config)
+    carried = write_certainty(paths.model(name), plan, config, out_of_fold, trust, read_preprocess_table(paths.derivatives))
+    write_model(paths, name, config, cohort, plan, metrics, carried)
+    roots = derivative_roots(paths)
+    assess_comparators(folder, predictions, plan, cohort, config, roots, jobs=resolve_jobs(jobs), dask=dask)
+    assess_saliency(folder, plan, cohort, config, roots)
     return folder
 
 

@@ -45,6 +45,28 @@ def class_weights(labels: NDArray[np.int64], classes: int) -> NDArray[np.float32
     return (len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
+def soft_class_weights(targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`class_weights` where each image is a share of every class: targets (images, classes) to weights (classes,)."""
+    shares = targets.sum(axis=0, dtype=np.float64)
+    return (len(targets) / (targets.shape[1] * np.maximum(shares, 1))).astype(np.float32)
+
+
+def soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Class-weighted cross-entropy against class probabilities, a mean over the weights that the targets carry.
+
+    The loss of an image is torch's for probabilities, -sum_c w_c t_c log p_c. torch would divide by the number of images; here it
+    is the sum of w_c t_c, as torch itself does for class indices, so that certain targets give the loss of the labels.
+
+    Parameters
+    ----------
+    logits, targets : Tensor, shape (images, classes)
+    weight : Tensor, shape (classes,)
+    """
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(logits, targets, weight=weight, reduction="sum") / (targets * weight).sum()
+
+
 def train(
     images: NDArray[np.float32],
     labels: NDArray[np.int64],
@@ -55,6 +77,7 @@ def train(
     training: TrainingSection,
     computing: Computing,
     seed: Sequence[int],
+    targets: NDArray[np.float32] | None = None,
 ) -> Trained:
     """Train from scratch and keep the epoch with the lowest class-weighted validation loss.
 
@@ -69,6 +92,8 @@ def train(
     computing : Computing
     seed : sequence of int
         Entropy of this run, such as (study seed, repeat, fold): initial weights, order of images and augmentation follow from it.
+    targets : ndarray of float32, shape (images, classes), optional
+        Class probabilities to learn in place of the labels, which then only tell the validation accuracy.
 
     Returns
     -------
@@ -88,10 +113,12 @@ def train(
     device = torch.device(computing.device)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.from_numpy(images[training_rows]).to(device)
-    y = torch.from_numpy(labels[training_rows]).to(device)
-    validation_labels = torch.from_numpy(labels[validation_rows])
-    weights = class_weights(labels[training_rows], classes) if training.class_weights else np.ones(classes, np.float32)
-    weight = torch.from_numpy(weights)
+    truth = labels if targets is None else targets
+    loss_of = cross_entropy if targets is None else soft_cross_entropy
+    y = torch.from_numpy(truth[training_rows]).to(device)
+    validation_truth, validation_labels = torch.from_numpy(truth[validation_rows]), torch.from_numpy(labels[validation_rows])
+    balanced = class_weights(labels[training_rows], classes) if targets is None else soft_class_weights(targets[training_rows])
+    weight = torch.from_numpy(balanced if training.class_weights else np.ones(classes, np.float32))
     optimizer = torch.optim.Adam(network.parameters(), lr=training.learning_rate, fused=True)
 
     history: list[dict[str, float]] = []
@@ -105,13 +132,13 @@ def train(
             shown = apply(x[batch], draw((len(batch), *x.shape[1:]), training, generator))
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=computing.autocast):
                 logits = network(shown.to(memory_format=torch.channels_last))
-            loss = cross_entropy(logits.float(), y[batch], weight=weight.to(device))
+            loss = loss_of(logits.float(), y[batch], weight=weight.to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total += float(loss.detach()) * len(batch)
         logits = torch.from_numpy(predict_logits(network, images[validation_rows]))
-        validation_loss = float(cross_entropy(logits, validation_labels, weight=weight))
+        validation_loss = float(loss_of(logits, validation_truth, weight=weight))
         accuracy = float((logits.argmax(1) == validation_labels).float().mean())
         history.append({"epoch": epoch, "train_loss": total / len(x), "validation_loss": validation_loss, "validation_accuracy": accuracy})
         if validation_loss < best_loss:

@@ -13,6 +13,7 @@ import pandas as pd
 from dawson.cohort.dataset import Cohort
 from dawson.cohort.dictionary import as_numbers, check_table
 from dawson.cohort.problem import Problem
+from dawson.cohort.soft_labels import labelled, soft_label_faults
 from dawson.config import StudySection
 from dawson.files import read_json
 
@@ -22,6 +23,9 @@ OLDEST_YEARS = 120.0
 def check_labels(cohort: Cohort, study: StudySection) -> list[Problem]:
     """Diagnoses that are missing, unknown or not compared, and classes that nobody has."""
     column, classes = study.diagnosis_column, ", ".join(study.classes)
+    if faults := soft_label_faults(cohort.participants, study):
+        return [Problem("error", person or "participants.tsv", text, fix, person) for person, text, fix in faults]
+    cohort = labelled(cohort, study)
     if column not in cohort.participants.columns:
         text = f"has no column {column}, which [study] diagnosis_column names"
         fix = f"Its columns are {', '.join(cohort.participants.columns)}; set diagnosis_column in study.toml."

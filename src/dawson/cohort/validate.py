@@ -14,6 +14,7 @@ from dawson.cohort.dataset import Cohort
 from dawson.cohort.dictionary import as_numbers
 from dawson.cohort.images import FileFindings, inspect_file
 from dawson.cohort.problem import Problem
+from dawson.cohort.soft_labels import labelled, soft_label_faults
 from dawson.cohort.splits import make_splits
 from dawson.cohort.table_checks import check_ages, check_dictionaries, check_follow_ups, check_labels, missing_scans
 from dawson.config import StudyConfig
@@ -157,7 +158,9 @@ def _preprocessed(cohort: Cohort) -> list[Problem]:
 
 def _split(cohort: Cohort, config: StudyConfig) -> list[Problem]:
     """Whether the planned split can be made of the scans that are there."""
-    table = cohort.scan_table()
+    if soft_label_faults(cohort.participants, config.study):
+        return []  # told with the labels
+    table = labelled(cohort, config.study).scan_table()
     if config.study.diagnosis_column not in table.columns:
         return []
     images = table.assign(label=table[config.study.diagnosis_column].astype(object))

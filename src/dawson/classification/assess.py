@@ -1,0 +1,166 @@
+"""What follows the figures of merit in a study: trust, subgroups, comparators, saliency tests, each in a file of its own.
+
+None of it may lose a finished study: a part that cannot be made says why in its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dawson.classification.comparator_runs import run_comparators
+from dawson.classification.comparison import compare_models, comparison_tables
+from dawson.classification.lesion_tables import find_lesion_mask
+from dawson.classification.saliency_tests import run_saliency_tests
+from dawson.classification.soft_targets import decisive_rows
+from dawson.classification.subgroups import subgroup_figures
+from dawson.classification.trust import trust_figures
+from dawson.errors import DawsonError
+from dawson.files import write_json, write_tsv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dawson.classification.plan import Plan
+    from dawson.cohort.dataset import Cohort
+    from dawson.config import StudyConfig
+
+
+def written(path: Path, make: Callable[[], Any]) -> Any:
+    """Compute a part and write it; where that is impossible, write the reason in its place.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+    make : callable
+        Returns its content.
+
+    Returns
+    -------
+    object
+        What was written.
+    """
+    try:
+        content = make()
+    except DawsonError as error:
+        content = {"reason": str(error)}
+    write_json(path, content)
+    return content
+
+
+def site_of(images: pd.DataFrame, site_column: str) -> dict[str, str]:
+    """Site of each participant, that of the first image; empty where there is no such column or no value in it."""
+    if site_column not in images:
+        return {}
+    known = images[images[site_column].notna() & (images[site_column].astype(str) != "")].drop_duplicates("participant_id")
+    return dict(zip(known["participant_id"].astype(str), known[site_column].astype(str), strict=True))
+
+
+def assess_predictions(folder: Path, predictions: pd.DataFrame, images: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
+    """Write trust.json and subgroups.json.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the experiment.
+    predictions : DataFrame
+        As in predictions.tsv.
+    images : DataFrame
+        One row an image, with the columns of the participants and sessions tables.
+    config : StudyConfig
+
+    Returns
+    -------
+    dict
+        trust.json.
+    """
+    study, section = config.study, config.evaluation
+    predictions = decisive_rows(predictions, study.classes)
+    sites = site_of(images, study.site_column)
+    trust: dict[str, Any] = written(
+        folder / "trust.json",
+        lambda: trust_figures(predictions, classes=study.classes, positive=study.positive, section=section, sites=sites),
+    )
+    written(
+        folder / "subgroups.json",
+        lambda: subgroup_figures(
+            predictions, images, classes=study.classes, positive=study.positive, section=section, site_column=study.site_column
+        ),
+    )
+    return trust
+
+
+def assess_comparators(
+    folder: Path,
+    predictions: pd.DataFrame,
+    plan: Plan,
+    cohort: Cohort,
+    config: StudyConfig,
+    roots: Sequence[Path],
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+) -> dict[str, Any]:
+    """Write comparators.tsv and comparison.json: simple models and rules on the same splits, and paired tests against them.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the experiment.
+    predictions : DataFrame
+        As in predictions.tsv.
+    plan : Plan
+    cohort : Cohort
+    config : StudyConfig
+    roots : sequence of Path
+        Derivative datasets with lesion masks.
+    jobs, dask
+        See `dawson.parallel.each`.
+
+    Returns
+    -------
+    dict
+        comparison.json; `left_out` has the reason for each comparator that could not be made.
+    """
+
+    def compared() -> dict[str, Any]:
+        table, reasons = run_comparators(cohort, plan.usable, plan.splits, predictions, config, roots, jobs=jobs, dask=dask)
+        write_tsv(folder / "comparators.tsv", table)
+        models = comparison_tables(predictions, table)
+        result = compare_models(models, plan.splits, config.study.classes, config.study.positive, config.evaluation)
+        return result | {"left_out": reasons}
+
+    content: dict[str, Any] = written(folder / "comparison.json", compared)
+    return content
+
+
+def assess_saliency(folder: Path, plan: Plan, cohort: Cohort, config: StudyConfig, roots: Sequence[Path]) -> dict[str, Any]:
+    """Write saliency.json: whether the maps of the explained repeat pass their tests.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the experiment.
+    plan : Plan
+        Its explained runs are finished.
+    cohort : Cohort
+    config : StudyConfig
+    roots : sequence of Path
+        Derivative datasets with lesion masks.
+
+    Returns
+    -------
+    dict
+        saliency.json.
+    """
+
+    def tested() -> dict[str, Any]:
+        found = {(scan.participant_id, scan.session_id): find_lesion_mask(scan, roots, config.comparators.masks) for scan in cohort.scans}
+        masks = {key: path for key, path in found.items() if path is not None}
+        runs = [run for run in plan.runs if run.explain]
+        return run_saliency_tests(runs, masks, config.split.seed, preprocess=config.preprocess, confidence=config.evaluation.confidence)
+
+    content: dict[str, Any] = written(folder / "saliency.json", tested)
+    return content
