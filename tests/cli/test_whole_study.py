@@ -109,3 +109,17 @@ def test_table_one_and_validation_of_a_sound_cohort(study: Path, dawson, tmp_pat
     assert "age" in (tmp_path / "table1.md").read_text()
     valid = dawson("cohort", "validate", study)
     assert "0 errors" in valid.stdout, valid.stdout
+
+
+def test_the_learning_curve_has_its_points_and_takes_the_last_from_the_study(study: Path, dawson) -> None:
+    folder = study / "experiments" / "small"
+    before = {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*.json")}
+    done = dawson("study", "curve", study, "--name", "small", "--sizes", "4,6", "--repeats", 2, "--jobs", 1)
+    assert done.returncode == 0, done.stderr
+    assert "16 (extrapolated)" in done.stdout and "simulated" in done.stdout
+    curve = json.loads((folder / "learning_curve.json").read_text())
+    assert [point["n_train"] for point in curve["points"]] == [4, 6, 8] and curve["simulated"]
+    assert (folder / "learning_curve.svg").read_text().startswith("<svg") and (folder / "learning_curve.tsv").exists()
+    assert {path: path.stat().st_mtime_ns for path in (folder / "runs").glob("*.json")} == before
+    refused = dawson("study", "curve", study, "--name", "small", "--sizes", "4,many")
+    assert refused.returncode == 2 and "20,40,80" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -249,6 +250,24 @@ def simulated_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
 def real_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A study that does not say it is simulated, with consent managed."""
     return build_study(tmp_path_factory.mktemp("real"), simulated=False, managed=True)
+
+
+@pytest.fixture(scope="session")
+def constructed() -> dict[str, Callable[..., object]]:
+    """Functions that make each file beside metrics.json, and `write_findings`, which writes them all."""
+    return runpy.run_path(str(Path(__file__).with_name("findings_files.py")))
+
+
+@pytest.fixture(scope="session")
+def found_study(tmp_path_factory: pytest.TempPathFactory, constructed: dict[str, Callable[..., object]]) -> tuple[Path, Path]:
+    """A study that does not say it is simulated, with everything beside metrics.json; both its reports are written."""
+    from dawson.report.study import write_study_report
+
+    experiment, study = build_study(tmp_path_factory.mktemp("found"), simulated=False, managed=True)
+    constructed["write_findings"](experiment)
+    for share in (False, True):
+        write_study_report(experiment, study, share=share)
+    return experiment, study
 
 
 @pytest.fixture

@@ -48,3 +48,18 @@ def info(
         ],
     )  # fmt: skip
     say("Research use only.")
+
+
+@app.command()
+def card(
+    model: Annotated[Path, typer.Argument(help="Folder of the model, models/NAME.", show_default=False)],
+    dry_run: options.DryRun = False,
+) -> None:
+    """Write card.md of a model: use, training data, performance, limits; with --dry-run it is only shown."""
+    from dawson.classification.model import read_model
+    from dawson.report.model_card import model_card, write_model_card
+
+    if dry_run:
+        typer.echo(model_card(read_model(model)))
+        return
+    say(f"Card: {write_model_card(model)}")

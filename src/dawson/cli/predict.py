@@ -50,12 +50,18 @@ def predict(
     if result["withheld"]:
         say(result["withheld"])
     else:
-        rows = [
-            [label, f"{p['mean']:.3f}", f"{p['sd']:.3f}", f"{p['min']:.3f} to {p['max']:.3f}"] for label, p in result["probability"].items()
-        ]
-        show_table("Research use only", ["class", "probability", "sd of members", "range of members"], rows)
+        certainty = result["certainty"] or {}
+        calibrated = certainty.get("temperature") is not None
+        shown = certainty["probability"] if calibrated else result["probability"]
+        rows = [[label, f"{p['mean']:.3f}", f"{p['sd']:.3f}", f"{p['min']:.3f} to {p['max']:.3f}"] for label, p in shown.items()]
+        named = "calibrated probability" if calibrated else "probability"
+        show_table("Research use only", ["class", named, "sd of members", "range of members"], rows)
+        if said := certainty.get("set"):
+            say(f"Answer: {said['answer']} (promised error: at most {100 * said['alpha']:g} % of each class).")
         if read.simulated:
             say("The model learnt from simulated patients.")
+    if (result["familiarity"] or {}).get("unusual"):
+        say(f"Unlike the scans that the model learnt from: {'; '.join(result['familiarity']['reasons'])}.")
     say(f"Report: {page}")
 
 
@@ -81,12 +87,13 @@ def _predict_study(
     else:
         shown = [label for label in read.classes if f"probability_{label}" in table]
         rows = []
+        kind = "calibrated" if f"calibrated_{read.classes[0]}" in table else "probability"
         for record in records:
-            said = [
-                f"{record[f'probability_{label}']:.2f} ± {record[f'sd_{label}']:.2f}" if record.get("predicted") else "" for label in shown
-            ]
-            rows.append([record["participant_id"], record["session_id"], record.get("predicted") or record["reason"], *said])
-        show_table("Research use only", ["participant", "session", "called, or why not", *shown], rows)
+            said = [f"{record[f'{kind}_{label}']:.2f}" if record.get("predicted") else "" for label in shown]
+            called = record.get("predicted") or record["reason"]
+            about = [record.get("answer") or "-", "unusual" if record.get("unusual") else ""]
+            rows.append([record["participant_id"], record["session_id"], called, *said, *about])
+        show_table("Research use only", ["participant", "session", "called, or why not", *shown, "answer", "scan"], rows)
         say(f"{len(done)} of {len(table)} scans read. Table: {out / 'predictions.tsv'}; a report.html in each scan's folder.")
     if len(table) and not len(done):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`dawson study`: set up, estimate, run."""
+"""`dawson study`: set up, estimate, run, compare, judge outside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from dawson.cli import options
 from dawson.cli.console import duration, figure, heading, say, show_json, show_table, size
 from dawson.cli.study_file import find_config
-from dawson.config import StudyConfig
+from dawson.config import StudyConfig, read_config
 
 app = typer.Typer(help="A classification study: from scans to a report and a model.", no_args_is_help=True)
 
@@ -136,6 +136,7 @@ def run(
     from dawson.classification.experiment import StudyPaths
     from dawson.classification.study import run_study
     from dawson.files import read_json
+    from dawson.report.model_card import write_model_card
     from dawson.report.preprocess_index import write_preprocess_index
     from dawson.report.study import write_study_report
 
@@ -146,6 +147,7 @@ def run(
     paths = StudyPaths(study, out or study)
     experiment = run_study(paths, name, config, jobs=jobs, dask=dask, keep_weights=keep_weights, restart=restart)
     report = write_study_report(experiment, study)
+    write_model_card(paths.model(name))
     index = write_preprocess_index(paths.derivatives)
     metrics = read_json(experiment / "metrics.json")
     if as_json:
@@ -153,6 +155,133 @@ def run(
         return
     show_headline(metrics)
     say(f"\nContact sheets: {index}\nModel:          {paths.model(name)}\nReport:         {report}")
+
+
+@app.command()
+def external(
+    model: Annotated[Path, typer.Argument(help="Folder of the model, models/NAME.", show_default=False)],
+    study: Annotated[Path, typer.Argument(help="The other study: a BIDS folder.", show_default=False)],
+    out: options.Out = None,
+    where: options.Where = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the folder of the results; by default the model's.")] = "",
+    allow_simulated: Annotated[
+        bool, typer.Option("--allow-simulated", help="Let a model of simulated patients speak about real ones.")
+    ] = False,
+    jobs: options.Jobs = 0,
+    dask: options.Dask = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Judge a model, as it is, on another study: discrimination, calibration and coverage there beside those at home."""
+    from dawson.classification.experiment import StudyPaths
+    from dawson.classification.external import run_external
+    from dawson.classification.model import read_model
+    from dawson.cohort.dataset import read_cohort
+    from dawson.files import read_json
+    from dawson.report.external import write_external_report
+
+    config = find_config(study, out).updated(study={"where": where})
+    cohort = read_cohort(study, text=(config.study.diagnosis_column, config.study.site_column))
+    paths = StudyPaths(study, out or study)
+    folder = run_external(
+        read_model(model), cohort, paths, config, name=name, allow_simulated=allow_simulated, jobs=jobs, dask=dask
+    )  # fmt: skip
+    report = write_external_report(folder)
+    said = read_json(folder / "external.json")
+    if as_json:
+        show_json({"report": str(report), "figures": said["figures"], "losses": said["losses"]})
+        return
+    simulated = " (simulated patients)" if said["simulated"] else ""
+    people = ", ".join(f"{n} {label}" for label, n in said["n"].items())
+    heading(f"Model {said['model']['name']} on {said['study'] or study}{simulated}: {people}")
+    inside, outside = said["figures"]["inside"], said["figures"]["outside"]
+    show_table("", ["", "inside", "outside"], [[item, figure(inside.get(item)), figure(outside.get(item))] for item in FIGURES])
+    for sentence in said["losses"]:
+        say(sentence)
+    say(f"\nReport: {report}")
+
+
+@app.command()
+def compare(
+    experiments: Annotated[
+        list[str], typer.Argument(help="Experiments of the study by name, or their folders.", show_default=False, metavar="A B ...")
+    ],
+    study: Annotated[Path, typer.Option("--study", help="The study, or the folder that was given as --out.")] = Path(),
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the comparison to this JSON file.", show_default=False)] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Compare experiments that were made on the same splits: paired tests over the patients."""
+    from dawson.classification.comparison import compare_experiments
+    from dawson.files import write_json
+
+    named = [Path(name) if (Path(name) / "splits.tsv").is_file() else study / "experiments" / name for name in experiments]
+    result = compare_experiments(named)
+    if out is not None:
+        write_json(out, result)
+    if as_json:
+        show_json(result)
+        return
+    show_table(
+        "Over the test patients of each", ["experiment", "patients", "AUC", "accuracy"],
+        [[name, said["n"], figure(said["auc"]), figure(said["accuracy"])] for name, said in result["models"].items()],
+    )  # fmt: skip
+    tests = {"delong": "DeLong", "mcnemar": "McNemar mid-p", "bootstrap": "bootstrap"}
+    rows = []
+    for pair in result["pairs"]:
+        p = ", ".join(f"{tests[name]} {value:.3g}" for name, value in pair["p"].items() if value is not None)
+        corrected = pair["nadeau_bengio"]["p"]
+        rows.append(
+            [
+                f"{pair['first']} - {pair['second']}", pair["figure"], figure(pair["difference"]), p,
+                "-" if corrected is None else f"{corrected:.3g}", pair["n_patients"],
+            ]
+        )  # fmt: skip
+    show_table("Differences", ["pair", "figure", "difference", "p over patients", "p Nadeau-Bengio", "patients"], rows)
+
+
+@app.command()
+def curve(
+    study: options.Study,
+    name: Annotated[str, typer.Option("--name", help="Experiment whose settings and test sets are used.")] = "main",
+    out: options.Out = None,
+    sizes: Annotated[
+        str | None, typer.Option("--sizes", help="Numbers of training patients, such as 20,40,80; by default a quarter, half, 3/4.")
+    ] = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Test sets of the study to use.")] = 3,
+    jobs: options.Jobs = 0,
+    dask: options.Dask = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train with fewer patients and show what more of them would give; stopped at any moment, the same command goes on."""
+    from dawson.classification.experiment import StudyPaths
+    from dawson.classification.learning_curve import CURVE_TABLE, run_learning_curve
+    from dawson.files import read_json, write_text
+    from dawson.report.learning_curve_figure import learning_curve_figure
+
+    paths = StudyPaths(study, out or study)
+    recorded = paths.experiment(name) / "config.toml"
+    config = read_config(recorded) if recorded.exists() else find_config(study, out)
+    path = run_learning_curve(paths, name, config, sizes=_numbers(sizes), repeats=repeats, jobs=jobs, dask=dask)
+    content = read_json(path)
+    drawn = learning_curve_figure(content, "simulated patients" if content["simulated"] else "")
+    picture = path.with_suffix(".svg")
+    write_text(picture, str(drawn) + "\n")
+    if as_json:
+        show_json(content)
+        return
+    heading(f"Performance by number of training patients{' (simulated)' if content['simulated'] else ''}")
+    rows = [[f"{point['n_train']:g}", figure(point["auc"]), figure(point["accuracy"])] for point in content["points"]]
+    if further := content["extrapolation"]:
+        rows.append([f"{further['n_train']:g} (extrapolated)", figure(further["auc"]), ""])
+    show_table("", ["training patients", "AUC", "accuracy"], rows)
+    say(content["note"])
+    say(f"\nTable:  {path.parent / CURVE_TABLE}\nFigure: {picture}")
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise typer.BadParameter("whole numbers with commas between them, such as 20,40,80", param_hint="--sizes") from None
 
 
 def show_headline(metrics: Mapping[str, Any]) -> None:

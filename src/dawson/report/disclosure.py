@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dawson.report.formatting import is_number
 from dawson.report.sharing import is_small
 
 if TYPE_CHECKING:
@@ -104,3 +105,23 @@ def masked_matrix(matrix: Sequence[Sequence[int]], hide_all: bool) -> list[list[
     [[None, None], [5, 9]]
     """
     return [[None if hide_all or any(map(is_small, row)) else count for count in row] for row in matrix]
+
+
+def tells_few(share: Any, n: Any) -> bool:
+    """Whether a share of n people tells of 1 to 4 of them: the count is the share times n, and the rest is n without it.
+
+    Parameters
+    ----------
+    share : float or None
+        In [0, 1]; None is no share and tells nothing.
+    n : int or None
+
+    Examples
+    --------
+    >>> tells_few(0.9, 20), tells_few(0.5, 20), tells_few(1.0, 20), tells_few(1.0, 3)
+    (True, False, False, True)
+    """
+    if not is_number(share) or not is_number(n):
+        return False
+    count = round(share * n)
+    return is_small(count) or is_small(round(n) - count)

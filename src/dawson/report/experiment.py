@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawson.config import StudyConfig, read_config
 from dawson.errors import ExperimentError
 from dawson.files import read_json, read_tsv
+from dawson.report.findings import Findings, read_findings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,8 @@ class Experiment:
         participant_id, session_id, stage, reason; no rows where nothing was excluded.
     runs : tuple of mapping
         One for each network that made a prediction, with its history of epochs.
+    findings : Findings
+        What was found beyond the figures of merit.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class Experiment:
     environment: Mapping[str, Any]
     exclusions: pd.DataFrame
     runs: tuple[Mapping[str, Any], ...]
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def classes(self) -> list[str]:
@@ -101,6 +105,7 @@ def read_experiment(folder: Path) -> Experiment:
         environment=environment,
         exclusions=exclusions,
         runs=_runs(folder, predictions),
+        findings=read_findings(folder),
     )
 
 

@@ -142,3 +142,54 @@ def seconds(value: Any) -> str:
     if value < 120:
         return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
     return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def as_entry(value: Any) -> Mapping[str, Any]:
+    """An estimate with or without its interval in one form: a bare number becomes an entry without bounds."""
+    return value if isinstance(value, Mapping) else {"estimate": value}
+
+
+def decimal(value: Any, places: int = 2, signed: bool = False) -> str:
+    """A number that is no share of anything, such as a Brier score or a slope.
+
+    Examples
+    --------
+    >>> decimal(0.0512, 3), decimal(-0.2, signed=True), decimal(None)
+    ('0.051', '−0.20', '–')
+    """
+    if not is_number(value):
+        return UNDEFINED
+    text = f"{abs(value):.{places}f}"
+    nothing = float(text) == 0
+    return f"{'−' if value < 0 and not nothing else '+' if signed and not nothing else ''}{text}"
+
+
+def decimal_estimate(value: Any, places: int = 2, signed: bool = False) -> str:
+    """As `decimal`, with the interval behind it where there is one.
+
+    Examples
+    --------
+    >>> decimal_estimate({"estimate": 0.05, "low": -0.02, "high": 0.12}, signed=True)
+    '+0.05 (−0.02 to +0.12)'
+    """
+    entry = as_entry(value)
+    text = decimal(entry.get("estimate"), places, signed)
+    low, high = entry.get("low"), entry.get("high")
+    if not is_number(low) or not is_number(high):
+        return text
+    # A dash between signs is hard to read.
+    between_them = " to " if signed or low < 0 else "–"
+    return f"{text} ({decimal(low, places, signed)}{between_them}{decimal(high, places, signed)})"
+
+
+def p_value(value: Any) -> str:
+    """A p value as journals print it.
+
+    Examples
+    --------
+    >>> p_value(0.0004), p_value(0.0321), p_value(None)
+    ('<0.001', '0.032', '–')
+    """
+    if not is_number(value):
+        return UNDEFINED
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

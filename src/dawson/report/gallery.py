@@ -41,6 +41,8 @@ class Case:
         Data URIs; attribution is empty where there is none.
     bars : Markup
         SVG of what each slice contributes.
+    drops : tuple of float
+        The numbers of the bars.
     """
 
     label: str
@@ -51,6 +53,7 @@ class Case:
     gradcam: Markup
     attribution: Markup
     bars: Markup
+    drops: tuple[float, ...] = ()
 
     @property
     def correct(self) -> bool:
@@ -60,12 +63,27 @@ class Case:
 
 @dataclass(frozen=True)
 class Contribution:
-    """Mean explanation of the scans of one class."""
+    """Mean explanation of the scans of one class.
+
+    Parameters
+    ----------
+    label : str
+    n : int
+    bars, cells : Markup
+        What each slice contributes, and the mean Grad-CAM map.
+    mean, error : ndarray, (slices,)
+        The numbers of the bars: fall of the logit and its standard error over scans.
+    grid : ndarray, (rows, columns)
+        The numbers of the map.
+    """
 
     label: str
     n: int
     bars: Markup
     cells: Markup
+    mean: NDArray[Any]
+    error: NDArray[Any]
+    grid: NDArray[Any]
 
 
 def examples(arrays: Arrays, classes: Sequence[str]) -> list[Example]:
@@ -118,6 +136,7 @@ def cases(arrays: Arrays, classes: Sequence[str], slices_mm: Sequence[float], ea
 
 def _case(arrays: Arrays, index: int, classes: Sequence[str], called: int, slices_mm: Sequence[float]) -> Case:
     image = _array(arrays, "images", index)
+    drops = [float(value) for value in _array(arrays, "occlusion", index)[called]]
     cells = arrays["gradcam_grid"].shape[-1] if "gradcam_grid" in arrays else 4
     return Case(
         label=str(arrays["label"][index]),
@@ -129,7 +148,8 @@ def _case(arrays: Arrays, index: int, classes: Sequence[str], called: int, slice
         attribution=attribution_strip(image, toward(_array(arrays, "attribution", index), called))
         if "attribution" in arrays
         else Markup(""),
-        bars=slice_bars(_array(arrays, "occlusion", index)[called].tolist(), slices_mm),
+        bars=slice_bars(drops, slices_mm),
+        drops=tuple(drops),
     )
 
 
@@ -166,12 +186,7 @@ def contributions(
         grids = arrays["gradcam_grid"][rows][:, known.index(name)].astype(float)
         tops = grids.max(axis=(1, 2), keepdims=True)
         error = drops.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(drops.shape[1])
-        found.append(
-            Contribution(
-                name,
-                count,
-                slice_bars(drops.mean(axis=0).tolist(), slices_mm, error.tolist(), colours[name]),
-                cell_map((grids / np.where(tops > 0, tops, 1)).mean(axis=0)),
-            )
-        )
+        mean, grid = drops.mean(axis=0), (grids / np.where(tops > 0, tops, 1)).mean(axis=0)
+        bars = slice_bars(mean.tolist(), slices_mm, error.tolist(), colours[name])
+        found.append(Contribution(name, count, bars, cell_map(grid), mean, error, grid))
     return found

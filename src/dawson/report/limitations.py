@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from dawson.report.experiment import Experiment
+from dawson.report.findings import part_of, reason_of
 from dawson.report.formatting import listed
 
 
@@ -41,9 +44,31 @@ def limitations(experiment: Experiment, participants: pd.DataFrame, simulated: b
         "Predictive values hold at one prevalence only.",
         "Whether a scan was taken in relapse or remission, under which treatment, and after how many years of "
         "disease is not controlled for.",
-        "Probabilities are means of network outputs and were not calibrated.",
-        "Explanations show what the network reacts to, not why a disease looks so. Every saliency method tested "
-        "by Arun et al. 2021 "
-        "failed at least one test of trust.",
     ]
+    return found + _of_findings(experiment)
+
+
+def _of_findings(experiment: Experiment) -> list[str]:
+    """Limits of what was, or was not, done beyond the figures of merit."""
+    findings = experiment.findings
+    found = []
+    if part_of(findings.trust, "calibration"):
+        found.append("Probabilities are calibrated to patients like these, at their prevalence; elsewhere they must be calibrated again.")
+    else:
+        found.append("Probabilities are means of network outputs and were not calibrated.")
+    if part_of(findings.trust, "abstention"):
+        found.append("The promise of “cannot tell” holds for patients drawn like these; at another site it may be broken.")
+    if findings.comparison is None or reason_of(findings.comparison):
+        found.append("No other model was compared: what age and sex alone, or a rule on the ward, would reach here is not known.")
+    if findings.subgroups and not reason_of(findings.subgroups):
+        found.append("Groups of patients are small and many: a difference between two of them is a question, not an answer.")
+    verdict = (findings.saliency or {}).get("passed")
+    tested: dict[Any, str] = {
+        True: "The maps passed the tests made here, which none of the eight methods of Arun et al. 2021 did in full.",
+        False: "The maps failed at least one test of trust here, as did every method of Arun et al. 2021: do not read them as reasons.",
+    }
+    found.append(
+        "Explanations show what the network reacts to, not why a disease looks so. "
+        + tested.get(verdict, "Every saliency method tested by Arun et al. 2021 failed at least one test of trust.")
+    )
     return found

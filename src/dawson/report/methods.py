@@ -11,6 +11,7 @@ from dawson.imaging.intensity import CLIP_PERCENTILES
 from dawson.report.disclosure import Secrets
 from dawson.report.experiment import Experiment
 from dawson.report.formatting import counted, interval_methods, is_number, listed, percent
+from dawson.report.methods_findings import finding_texts
 from dawson.report.sharing import is_small
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def methods_parts(
         Part("Network and training", _training(experiment)),
         Part("Evaluation", _evaluation(experiment, secrets)),
         Part("Explanation", _explanation(experiment)),
+        *[Part(title, text) for title, text in finding_texts(experiment)],
         Part("Software", _software(experiment)),
     ]
 

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from dawson.errors import ModelError
 from dawson.files import read_json
 from dawson.report.banners import banners
-from dawson.report.formatting import UNDEFINED, is_number, seconds
+from dawson.report.formatting import UNDEFINED, as_entry, is_number, limits, listed, percent, seconds, with_unit
 from dawson.report.gallery import toward
 from dawson.report.images import attribution_strip, flair_strip, gradcam_strip, slice_bars, slice_names
 from dawson.report.methods import versions
@@ -92,7 +92,9 @@ def prediction_context(said: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
     classes = [str(name) for name in model["classes"]]
     image = np.asarray(arrays["image"], np.float32)
     slices_mm = [float(z) for z in arrays["slices_mm"]]
-    probability, called = said.get("probability"), said.get("predicted")
+    # Calibrated where the model carries a temperature; a withheld prediction has neither.
+    certainty, familiarity = said.get("certainty") or {}, said.get("familiarity") or {}
+    probability, called = certainty.get("probability") or said.get("probability"), said.get("predicted")
     learnt = model.get("trained_on") or {}
     simulated_scan = bool(said.get("simulated_scan", False))
     page: dict[str, Any] = {
@@ -108,9 +110,15 @@ def prediction_context(said: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
         "members": len(probability[classes[0]]["members"]) if probability else 0,
         "spread": member_spread(probability, classes) if probability else None,
         "disagree": disagreement(probability, classes) if probability else "",
+        "temperature": certainty.get("temperature"),
+        "answer": answer_sentence(certainty.get("set"), classes) if certainty else "",
+        "uncertainty": uncertainty_sentence(certainty.get("uncertainty")),
+        "raw": said.get("probability") if certainty else None,
+        "familiarity": familiarity,
+        "unusual": unusual_sentence(familiarity),
         "withheld": said.get("withheld") or "No reason was recorded.",
         "inputs": _inputs(said.get("inputs") or {}),
-        "quality": quality_figures(said.get("quality") or {}),
+        "quality": quality_figures(said.get("quality") or {}, familiarity.get("quality") or {}),
         "source": _SOURCES.get(str((said.get("quality") or {}).get("source")), (said.get("quality") or {}).get("source")),
         "took": seconds((said.get("quality") or {}).get("seconds")),
         "flair": flair_strip(image),
@@ -147,11 +155,20 @@ def _inputs(inputs: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def quality_figures(quality: Mapping[str, Any]) -> list[QualityFigure]:
-    """The scan's figures beside what good scans reach."""
+def quality_figures(quality: Mapping[str, Any], usual: Mapping[str, Any] | None = None) -> list[QualityFigure]:
+    """The scan's figures beside what good scans reach, or where the model knows that, what those it learnt from reach.
+
+    Parameters
+    ----------
+    quality : mapping
+        Figure to value.
+    usual : mapping, optional
+        Figure to its `lowest_usual` value among the training participants.
+    """
     rows = []
-    for key, (name, least) in _EXPECTED.items():
-        value = quality.get(key)
+    for key, (name, good_scans) in _EXPECTED.items():
+        value, known = quality.get(key), (usual or {}).get(key)
+        least = float(known["lowest_usual"]) if known else good_scans
         expected = f"above {least:g}" if key == "min_jacobian" else f"at least {least:.2f}"
         if is_number(value):
             good = value > least if key == "min_jacobian" else value >= least
@@ -159,6 +176,56 @@ def quality_figures(quality: Mapping[str, Any]) -> list[QualityFigure]:
         else:
             rows.append(QualityFigure(name, UNDEFINED, expected, None))
     return rows
+
+
+def answer_sentence(said: Mapping[str, Any] | None, classes: Sequence[str]) -> str:
+    """What the model answers if it may keep silent, and with which error.
+
+    Parameters
+    ----------
+    said : mapping or None
+        alpha, classes (those that cannot be excluded), answer, measured_error_when_single; None where the model was calibrated
+        on too few people.
+    classes : sequence of str
+    """
+    if not said:
+        return "It was calibrated on too few people to know when to keep silent."
+    promise = f"promised is that the true class is left out for at most {percent(float(said['alpha']))} of the patients of each class"
+    measured = as_entry(said.get("measured_error_when_single"))
+    error = ""
+    if is_number(measured.get("estimate")):
+        ends = limits("accuracy", measured)
+        known = f" ({ends})" if ends else ""
+        error = f"; in its study it was wrong for {with_unit('accuracy', measured['estimate'])}{known} of those for whom it named one class"
+    if len(said["classes"]) == 1:
+        return f"Allowed to keep silent, it answers {said['answer']}: {promise}{error}."
+    if said["classes"]:
+        left = listed([str(name) for name in said["classes"]])
+        return f"Allowed to keep silent, it cannot tell: {left} remain possible; {promise}{error}."
+    return f"Allowed to keep silent, it cannot tell: the scan is unusual for each of {listed(list(classes))}; {promise}{error}."
+
+
+def uncertainty_sentence(said: Mapping[str, Any] | None) -> str:
+    """What the uncertainty of the prediction is made of; empty where it is unknown."""
+    if not said:
+        return ""
+    total = float(said["data"]) + float(said["members"])
+    return (
+        f"Uncertainty: {total:.2f} nats, of which {percent(round(float(said['share_of_members']), 2))} is disagreement of the members, "
+        "which more training patients could lessen; the rest each member leaves open by itself."
+    )
+
+
+def unusual_sentence(said: Mapping[str, Any]) -> str:
+    """Whether the scan is unlike those that the model learnt from; empty where the model does not know."""
+    if not said:
+        return ""
+    if not said["unusual"]:
+        return (
+            f"The scan is like those that the model learnt from: {percent(round(float(said['share_as_far']), 2))} of the people it "
+            "learnt from lie as far from the middle or further."
+        )
+    return f"The scan is unlike those that the model learnt from: {'; '.join(said['reasons'])}. What the model says of it may mean nothing."
 
 
 def disagreement(probability: Mapping[str, Any], classes: Sequence[str]) -> str:

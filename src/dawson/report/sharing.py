@@ -97,8 +97,16 @@ def without_private(flat: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(key, value) for key, value in flat if not _PRIVATE_KEY.search(key) and "/" not in value and "\\" not in value]
 
 
-def refuse_individuals(page: str, identifiers: Collection[str]) -> None:
+def refuse_individuals(page: str, identifiers: Collection[str], what: str = "The report for sharing") -> None:
     """The last look before a page goes to others.
+
+    Parameters
+    ----------
+    page : str
+    identifiers : collection of str
+        Of all people.
+    what : str
+        What the page is, for the message.
 
     Raises
     ------
@@ -106,11 +114,11 @@ def refuse_individuals(page: str, identifiers: Collection[str]) -> None:
         An identifier of a person or an embedded picture is in the page.
     """
     if "data:image" in page:
-        raise DawsonError("The report for sharing holds a picture of a scan and was not written.", "Please report this as a bug.")
+        raise DawsonError(f"{what} holds a picture of a scan and was not written.", "Please report this as a bug.")
     for identifier in identifiers:
         if identifier and re.search(_alone(identifier), page):
             raise DawsonError(
-                f"The report for sharing names {identifier} and was not written.",
+                f"{what} names {identifier} and was not written.",
                 "A study, class or column name must not hold the identifier of a participant.",
             )
 

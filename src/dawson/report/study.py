@@ -11,25 +11,31 @@ import numpy as np
 import pandas as pd
 
 from dawson.cohort.dataset import Cohort, read_cohort
+from dawson.cohort.soft_labels import labelled
 from dawson.config import dump_config
 from dawson.files import read_tsv, write_text
 from dawson.report import figures, gallery
 from dawson.report.banners import banners
+from dawson.report.checklist_facts import Known, facts_of
+from dawson.report.checklists import as_markdown, fill, guard_statement, read_checklists
 from dawson.report.disclosure import Secrets, masked_matrix, secrets_of
 from dawson.report.experiment import Experiment, read_experiment
+from dawson.report.figure_files import figure_files, write_figures
 from dawson.report.flow import Flow, analysed_text, count_flow, draw_flow, flow_steps
 from dawson.report.formatting import FIGURES
 from dawson.report.headline import PUBLISHED_LEVEL, headline, interval_rows, why_headline_differs
 from dawson.report.images import slice_names
 from dawson.report.limitations import limitations
 from dawson.report.methods import Part, methods_parts, methods_text, versions
+from dawson.report.numbering import Numbering
 from dawson.report.people import table_of_people
 from dawson.report.rendering import render
+from dawson.report.sections import sections_of
 from dawson.report.sharing import SMALLEST_COUNT, hidden_count, refuse_individuals, without_private
 from dawson.report.split_picture import TEST_COLOUR, fold_colours, split_picture, split_sizes
 from dawson.report.style import class_colours
 
-REPORT, SHARED_REPORT, METHODS = "report.html", "report-shared.html", "methods.md"
+REPORT, SHARED_REPORT, METHODS, CHECKLISTS = "report.html", "report-shared.html", "methods.md", "checklists.md"
 NOT_SHOWN = "(not shown)"
 
 
@@ -49,16 +55,19 @@ def write_study_report(experiment: Path, study: Path, *, share: bool = False) ->
     Returns
     -------
     Path
-        `report.html` (with `methods.md` beside it), or `report-shared.html`.
+        `report.html` (with `methods.md`, `checklists.md` and `figures/` beside it), or `report-shared.html` (with `figures-shared/`).
 
     Raises
     ------
     ExperimentError
         The folder is incomplete.
+    LeakageError
+        Somebody is in two partitions.
     CohortError
         The dataset cannot be read.
     """
-    run, cohort = read_experiment(experiment), read_cohort(study)
+    run = read_experiment(experiment)
+    cohort = labelled(read_cohort(study), run.config.study)
     preprocessing = _preprocessing(run, study)
     flow = _flow(run, cohort)
     secrets = secrets_of(flow) if share else None
@@ -69,8 +78,11 @@ def write_study_report(experiment: Path, study: Path, *, share: bool = False) ->
         refuse_individuals(page, _identifiers(run, cohort))
     else:
         write_text(experiment / METHODS, methods_text(parts, cohort.simulated))
+        write_text(experiment / CHECKLISTS, as_markdown(context["checklists"], cohort.simulated))
     path = experiment / (SHARED_REPORT if share else REPORT)
     write_text(path, page)
+    files = figure_files(run, context, flow_steps(flow, share))
+    write_figures(experiment, files, context["number"].figures, cohort.simulated, share, _identifiers(run, cohort))
     return path
 
 
@@ -106,6 +118,13 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], flow: Flow
     colours, simulated = class_colours(classes), cohort.simulated
     note, short = ("Simulated patients", "simulated") if simulated else ("", "")
     analysed = analysed_cohort(cohort, run)
+    told = analysed_text(flow, secrets, "simulated " if simulated else "")
+    means = patient_means(run)
+    found = sections_of(run, note, share, count_shown)
+    guarded = guard_statement(run.splits)
+    site = run.config.study.site_column
+    sites = analysed.participants[site].dropna().nunique() if site in analysed.participants else 0
+    facts = facts_of(Known(run, simulated, cohort.name, told, int(sites), guarded, run.config.governance.managed, secrets))
     arrays = run.explanations
     slices_mm = run.config.preprocess.slices_mm
     config = run.config
@@ -137,11 +156,12 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], flow: Flow
         "confusion": masked_matrix(metrics["confusion"]["matrix"], bool(secrets.tested)) if secrets else metrics["confusion"]["matrix"],
         "prevalences": _prevalences(metrics, secrets),
         "flow": draw_flow(flow_steps(flow, share), simulated),
-        "analysed": analysed_text(flow, secrets, "simulated " if simulated else ""),
+        "analysed": told,
         "people": table_of_people(analysed, config.study.diagnosis_column, classes, share),
         "roc": figures.roc_figure(metrics, note),
         "distributions": [svg for name in FIGURES if (svg := figures.repeats_figure(metrics, name, short))],
-        "patients": None if share else figures.patients_figure(patient_means(run), classes, run.positive, colours, note),
+        "patients": None if share else figures.patients_figure(means, classes, run.positive, colours, note),
+        "patient_means": means,
         "training": figures.training_figures(run.runs, short),
         "runs": _run_summary(run),
         "splits_picture": None if share else split_picture(run.splits, labels, classes),
@@ -159,6 +179,16 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], flow: Flow
         "methods": parts,
         "limits_list": limitations(run, analysed.participants, simulated, count_shown),
         "environment": environment,
+        "number": Numbering(),
+        "guard": guarded,
+        "checklists": [fill(checklist, facts) for checklist in read_checklists()],
+        "trust": found.trust,
+        "comparators": found.comparators,
+        "subgroups": found.subgroups,
+        "saliency": found.saliency,
+        "learning": found.learning,
+        "figures": found.figures,
+        "figure_tables": found.tables,
     }
 
 
