@@ -112,7 +112,8 @@ def _lesions_of(scan: Scan, roots: tuple[Path, ...], preference: tuple[str, ...]
         # One bad mask never stops a study; nibabel and zlib raise many kinds for a damaged file.
         return key, None, f"its lesion mask {mask.name} cannot be used ({error})"
     write_tsv(table, features_table(found))
-    write_sidecar(table, {mask.name: digest}, {"measurement": _MEASUREMENT})
+    more = {"SimulatedData": True} if _is_simulated(mask) else {}
+    write_sidecar(table, {mask.name: digest}, {"measurement": _MEASUREMENT}, **more)
     return key, found, ""
 
 
@@ -125,6 +126,14 @@ def _measured(table: Path, mask: str, digest: str) -> bool:
     except ValueError:
         return False
     return said.get("SourceSHA256") == {mask: digest} and said.get("Parameters") == {"measurement": _MEASUREMENT}
+
+
+def _is_simulated(mask: Path) -> bool:
+    """Whether the mask's sidecar says so of it."""
+    try:
+        return bool(read_json(sidecar_path(mask)).get("SimulatedData"))
+    except (OSError, ValueError):
+        return False
 
 
 def _lesion_masks(scan: Scan, roots: Sequence[Path]) -> list[Path]:
