@@ -85,7 +85,10 @@ def test_nobody_is_named_in_what_the_model_carries(trained: tuple[Path, Plan, pd
     assert not [who for who in plan.usable.table["participant_id"].unique() if who in text or who.removeprefix("sub-") in text]
     content = json.loads((folder / CALIBRATION).read_text())
     scores = [values for member in content["scores"] for by_scans in member.values() for values in by_scans.values()]
-    assert all(values == sorted(values) for values in [*scores, *content["familiarity"]["distances"]])
+    assert all(
+        values == sorted(values)
+        for values in [*scores, *(part for member in content["familiarity"]["distances"] for part in member.values())]
+    )
 
 
 def test_a_scan_that_speaks_for_both_classes_is_not_told(trained: tuple[Path, Plan, pd.DataFrame]) -> None:
@@ -144,6 +147,8 @@ def test_distances_are_those_of_scipy_and_shares_are_p_values() -> None:
     point = rng.normal(size=5)
     expected = min(mahalanobis(point, mean, precision) for mean in cloud.means)
     assert cloud_distance(cloud, [point])[0] == pytest.approx(expected, rel=1e-3)
+    # Two scans of one person count as one: (0.5 + 1 + the case itself) / (two people + 1).
+    assert share_as_far([[2.0]], [[1.0, 3.0, 4.0]], [[0.5, 0.5, 1.0]])[0] == pytest.approx(2.5 / 3)
     draws = [share_as_far([rng.normal(size=1)], [rng.normal(size=19)])[0] for _ in range(2000)]
     assert np.mean(np.array(draws) <= 0.05) == pytest.approx(0.05, abs=0.015)
 

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from dawson.classification.comparator_runs import MASKS, derivative_roots, run_comparators
-from dawson.classification.comparators import comparator, comparator_names
+from dawson.classification.comparators import comparator, comparator_names, fusion
 from dawson.classification.comparators.material import Material
 from dawson.classification.comparators.regression import encoder
 from dawson.classification.comparators.rules import answer_probabilities
@@ -175,6 +175,13 @@ def test_fusion_takes_clinical_columns_where_there_are_no_lesions() -> None:
     tables = {"network": given.network, "fusion": comparator("fusion").predict(given)}
     (pair, _) = compare_models(tables, given.splits, given.classes, "B", EvaluationSection(bootstraps=1000))["pairs"]
     assert pair["difference"]["high"] < 0
+
+
+@pytest.mark.parametrize("column", ["another name", "participant_id"])
+def test_fusion_refuses_a_column_that_is_the_answer(informative: Material, column: str) -> None:
+    images = informative.images.assign(**{"another name": informative.images["label"].map(str.lower)})
+    with pytest.raises(ExperimentError, match="tells every participant's diagnosis"):
+        fusion.predict(replace(informative, images=images, clinical=(column,)))
 
 
 def test_fusion_with_nothing_to_fuse_says_so() -> None:

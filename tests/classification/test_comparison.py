@@ -67,6 +67,16 @@ def test_worked_example() -> None:
     json.dumps(result, allow_nan=False)
 
 
+def test_a_model_that_saw_fewer_images_of_a_patient_is_compared_on_those() -> None:
+    whole, splits = table(FAIR), plan()
+    second = whole.assign(session_id="ses-2", probability_B=1 - whole["probability_B"], probability_A=whole["probability_B"])
+    both = pd.concat([whole, second], ignore_index=True)
+    tested = splits[splits["role"] == "test"].assign(session_id="ses-2")
+    result = judge({"all scans": both, "first scans": whole}, pd.concat([splits, tested], ignore_index=True))
+    assert [pair["difference"]["estimate"] for pair in result["pairs"]] == [0, 0]
+    assert result["net_benefit"]["models"]["all scans"] == result["net_benefit"]["models"]["first scans"]
+
+
 def test_net_benefit_by_hand() -> None:
     curves = judge({"fair": table(FAIR), "perfect": table(PERFECT)}, plan())["net_benefit"]
     assert curves["prevalence"] == 0.5

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from dawson.classification.calibrate import calibration_part
+from dawson.classification.cases import Cases
 from dawson.classification.certainty import Certainty, scores_by_scans
-from dawson.classification.external import Reading, judge_outside, lost_calibration
+from dawson.classification.external import Reading, judge_outside, lost_calibration, outside_figures, positive_area, why_undefined
 from dawson.classification.model import Model
 from dawson.config import StudyConfig
 from dawson.statistics.calibration import fit_temperature
@@ -92,3 +94,23 @@ def test_each_loss_of_calibration_has_its_sentence(slope: Any, intercept: Any, n
     (sentence,) = lost_calibration(outside, {"nll": interval(0.5, 0.1)})
     assert said in sentence
     assert lost_calibration({"slope": interval(1, 0.1), "intercept": interval(0, 0.1), "nll": interval(0.5, 0.1)}, {}) == []
+
+
+def test_a_class_that_is_absent_outside_leaves_no_area_to_set_beside_a_macro_average() -> None:
+    rng = np.random.default_rng(0)
+    probability = rng.dirichlet((1, 1, 1), 60)
+    labels = [("A", "B", "C")[k % 3] for k in range(60)]
+    table = pd.DataFrame(probability, columns=["probability_A", "probability_B", "probability_C"]).assign(
+        participant_id=[f"sub-{k:02d}" for k in range(60)], label=labels
+    )
+    section = CONFIG.evaluation
+    whole, part = (Cases(rows.reset_index(drop=True), ("A", "B", "C"), "B") for rows in (table, table[table["label"] != "C"]))
+    macro, lacking = outside_figures(whole, section), outside_figures(part, section)
+    assert macro["auc"]["estimate"] is not None
+    assert lacking["auc"] is lacking["sensitivity"] is lacking["specificity"] is None and lacking["accuracy"]["estimate"] < 1
+    assert "Nobody of class C" in str(why_undefined(part)) and why_undefined(whole) is None
+    for cases in (whole, part):
+        truth = np.array([cases.classes[k] == "B" for k in cases.truth])
+        found = positive_area(cases, section)
+        assert found is not None and found["estimate"] == pytest.approx(roc_auc_score(truth, cases.probability[:, 1]))
+    assert positive_area(whole, section)["estimate"] != pytest.approx(macro["auc"]["estimate"])

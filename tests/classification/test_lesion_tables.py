@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dawson.classification.lesion_tables import FEATURES_NAME, find_lesion_mask, read_lesions
+from dawson.classification.lesion_tables import FEATURES_NAME, find_lesion_mask, mask_makers, read_lesions
 from dawson.cohort.scan import Scan
 
 SPACE = "space-MNI152NLin2009aSym"
@@ -58,6 +58,12 @@ def test_who_made_a_mask_counts_more_than_where_it_lies(tmp_path: Path, scan: Sc
     assert find_lesion_mask(scan, [own, study], ("sim",)) == write_mask(own, scan, "desc-sim")
     same = write_mask(own, scan, "desc-expert")
     assert find_lesion_mask(scan, [own, study], PREFERENCE) == same
+
+
+def test_masks_are_counted_by_who_made_them(tmp_path: Path) -> None:
+    scans = [Scan(f"sub-0{number}", "ses-1", None, None) for number in range(4)]
+    masks = [write_mask(tmp_path, scan, maker) for scan, maker in zip(scans, ("desc-expert", "desc-sim", "", "desc-sim"), strict=True)]
+    assert mask_makers(masks) == {"sim": 2, "expert": 1, "": 1}
 
 
 def test_a_mask_of_another_session_or_kind_is_not_taken(tmp_path: Path, scan: Scan) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dawson.classification.abstain import abstention_part, conformal_sets, set_figures
-from dawson.classification.calibrate import calibration_part, held_out, temperatures, with_temperature
+from dawson.classification.calibrate import calibration_figures, calibration_part, held_out, temperatures, with_temperature
 from dawson.classification.out_of_sample import patient_means
 from dawson.classification.trust import trust_figures
 from dawson.config import EvaluationSection
@@ -61,6 +61,25 @@ def test_the_patient_and_not_the_test_is_the_unit_of_the_reliability_plot(scores
     once, thrice = (calibration_part(t, CLASSES, "B", SECTION)["reliability"]["before"] for t in (table, again))
     assert [point["n"] for point in once] == [point["n"] for point in thrice] and sum(point["n"] for point in once) == 40
     assert once == [pytest.approx(point) for point in thrice]
+
+
+def test_a_right_probability_lies_on_the_diagonal_where_people_are_tested_unequally_often() -> None:
+    # One half for everybody: 3 of class A tested twice, 6 of class B once. Half of the tests are B, and 6 of 9 people.
+    rows = [(repeat, f"sub-a{k}", "A") for k in range(3) for repeat in range(2)] + [(k % 2, f"sub-b{k}", "B") for k in range(6)]
+    tests = pd.DataFrame(rows, columns=["repeat", "participant_id", "label"]).assign(probability_A=0.5, probability_B=0.5)
+    found = calibration_figures(tests, CLASSES, "B", SECTION)
+    (point,) = found["reliability"]
+    assert point["mean_probability"] == 0.5 and point["observed"] == pytest.approx(0.5) and point["n"] == 9
+    assert found["ece"]["estimate"] == pytest.approx(0)
+
+
+def test_soft_labels_teach_the_temperature_and_leave_bins_out(scores: Scores) -> None:
+    table, _ = scores(np.random.default_rng(6), held=60, tested=20)
+    likely = np.where(table["label"] == "A", 0.7, 0.3)
+    table = table.assign(target_A=likely, target_B=1 - likely, logit_A=np.log(likely), logit_B=np.log(1 - likely))
+    assert temperatures(table, CLASSES)[0] == pytest.approx(1.0, abs=1e-2)
+    with pytest.raises(ExperimentError, match="soft labels"):
+        calibration_part(table, CLASSES, "B", SECTION)
 
 
 def test_sets_keep_their_promise_in_each_class_over_many_draws(scores: Scores) -> None:

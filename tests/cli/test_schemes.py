@@ -60,7 +60,11 @@ def test_a_study_of_three_classes(three: Path, cohort: Path) -> None:
     assert trust["calibration"]["nll_improved_repeats"]["of"] == 2
     rows = read_json(three / "subgroups.json")
     assert {row["variable"] for row in rows} >= {"site", "sex"} and all(set(row["n"]) == set(CLASSES) for row in rows)
+    # Of the maps, the test patients of one of two outer folds.
+    assert read_json(three / "comparison.json")["lesion_masks"] == {"sim": 12}
+    assert read_json(three / "saliency.json")["lesion_masks"] == {"sim": 6}
     page = write_study_report(three, cohort).read_text()
+    assert "which no method would find so well" in page
     assert all(name in page for name in CLASSES) and "How sure is it?" in page
 
 
@@ -117,6 +121,8 @@ def test_experiments_on_the_same_splits_are_compared(three: Path, cohort: Path, 
     result = json.loads(done.stdout)
     assert set(result["models"]) == {"three", "again"} and result["pairs"][0]["difference"]["estimate"] == 0
     shown = dawson("study", "compare", "three", "again", "--study", cohort)
+    assert result["simulated"] is True and result["research_use_only"] is True
+    assert "Research use only. The patients are simulated." in shown.stdout
     assert "Differences" in shown.stdout and "three - again" in shown.stdout
     alone = dawson("study", "compare", "three", "--study", cohort)
     assert alone.returncode == 1 and "two experiments" in alone.stderr

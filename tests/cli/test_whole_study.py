@@ -56,6 +56,8 @@ def test_the_model_reads_new_patients_and_refuses_its_own(study: Path, dawson, t
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)[0]
     assert row["status"] == "done" and 0 <= row["probability_MS"] <= 1
+    shown = dawson("predict", model, "--study", new, "--out", tmp_path / "read")
+    assert "Research use only. The model learnt from simulated patients." in shown.stdout
     pages = list((tmp_path / "read").rglob("report.html"))
     assert pages and "simulated" in pages[0].read_text().lower()
 

@@ -96,6 +96,15 @@ def test_a_leak_in_the_splits_stops_the_report(found_study: Study, tmp_path: Pat
     assert not (experiment / "report.html").exists()
 
 
+def test_medians_of_comparators_are_no_secret(found_study: Study, real_study: Study, table: str) -> None:
+    write_study_report(*real_study)
+    said = "No image was imputed; comparators fill missing columns with medians of the training people and flag them."
+    assert said in table
+    bare = (real_study[0] / "checklists.md").read_text()
+    assert said not in bare
+    assert "Nothing was imputed." in bare
+
+
 def test_a_shared_report_does_not_show_the_selection(found_study: Study) -> None:
     shared = (found_study[0] / "report-shared.html").read_text()
     assert "A selection by the study file was applied." in shared

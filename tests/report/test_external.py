@@ -64,6 +64,19 @@ def test_what_was_not_lost_and_what_could_not_be_computed_are_said(tmp_path: Pat
     assert "does not hold people of every class" in text and "that was checked" in text
 
 
+def test_groups_stand_beside_the_positive_class_and_not_beside_a_macro_average(tmp_path: Path) -> None:
+    rates = {name: entry(0.7) for name in ("accuracy", "sensitivity", "specificity")}
+    rows = [
+        {"variable": "site", "level": level, "n": {"A": 9, "B": 9, "C": 9}, "auc": entry(auc, 0.05)} | rates
+        for level, auc in (("X", 0.62), ("Y", 0.66))
+    ]
+    figures = CONTENT["figures"] | {"outside_positive_auc": entry(0.64), "reason": "Nobody of class D is in the other study."}
+    text = page(tmp_path, classes=["A", "B", "C", "D"], subgroups=rows, figures=figures)
+    # Both intervals hold 0.64; neither holds the macro average, 0.71.
+    assert "does not hold the AUC of everybody" not in text and "Nobody of class D is in the other study." in text
+    assert "All but accuracy are macro averages over the classes." in text
+
+
 def test_a_model_of_simulated_patients_has_its_red_banner(tmp_path: Path) -> None:
     model = CONTENT["model"] | {"trained_on": {"study": "demo", "simulated": True, "participants": {"A": 3}}}
     text = page(tmp_path, model=model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -12,18 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dawson.files import read_tsv, write_json
-from dawson.report import comparators, disclosure, findings, formatting, numbering, trust
+from dawson.files import read_json, read_tsv, write_json
+from dawson.report import comparators, disclosure, findings, formatting, lesion_masks, numbering, trust
+from dawson.report.checklist_facts import Known, facts_of
 from dawson.report.comparators import comparators_section
 from dawson.report.experiment import read_experiment
 from dawson.report.learning_curve import learning_section
 from dawson.report.limitations import limitations
 from dawson.report.methods import methods_parts
 from dawson.report.saliency import saliency_section
+from dawson.report.soft_labels import soft_sentence
 from dawson.report.study import write_study_report
 from dawson.report.subgroups import subgroups_section, visible
 from dawson.report.trust import hidden_sites, trust_section
-from dawson.report.trust_figures import reliability_table, risk_table
+from dawson.report.trust_figures import reliability_table, risk_figure, risk_table
 
 Study = tuple[Path, Path]
 Made = dict[str, Callable[..., object]]
@@ -55,7 +58,7 @@ def shared(found_study: Study) -> str:
 
 
 def test_examples_in_the_docstrings_hold() -> None:
-    for module in (comparators, disclosure, findings, formatting, numbering, trust):
+    for module in (comparators, disclosure, findings, formatting, lesion_masks, numbering, trust):
         assert doctest.testmod(module).failed == 0
 
 
@@ -132,6 +135,41 @@ def test_every_pair_has_each_test_under_its_name(page: str, constructed: Made) -
     assert "0.032" in compared
     assert "P 0.071" in compared
     assert comparators_section(constructed["comparison"]()).pairs[1]["difference"] == ("+19.0", "(+15.0 to +23.0)")
+
+
+def test_true_lesions_are_called_so_wherever_they_were_used(found_study: Study, constructed: Made, tmp_path: Path) -> None:
+    experiment = Path(shutil.copytree(found_study[0], tmp_path / "main"))
+    write_json(experiment / "comparison.json", constructed["comparison"]() | {"lesion_masks": {"sim": 40}})
+    write_json(experiment / "saliency.json", constructed["saliency"]() | {"lesion_masks": {"expert": 20, "sim": 4}})
+    html, true = (
+        write_study_report(experiment, found_study[1]).read_text(),
+        "lesions are the simulator’s true ones, which no method would find so",
+    )
+    assert f"by sim (desc-): the {true}" in text_of(section(html, "comparators"))
+    assert f"by expert and sim (desc-): some {true}" in text_of(section(html, "explanation"))
+    assert text_of(section(html, "methods")).count(true) == 2
+    assert f"is too good: the {true}" in text_of(section(html, "limits"))
+
+
+def test_what_was_left_out_is_said_and_names_nobody(found_study: Study, constructed: Made, tmp_path: Path) -> None:
+    content = constructed["comparison"]()
+    content["models"]["matthews"]["n"] = 61
+    content["left_out"] = {
+        "lesion masks": "9 of 89 images have no usable lesion mask and are left out of comparators that need one "
+        "(the first is sub-P003 ses-01: its lesion mask sub-P003_ses-01_mask.nii.gz cannot be used (bad)).",
+        "fusion": "None of 3 images has a lesion mask that can be used; of sub-P004 ses-01: it has no lesion mask.",
+    }
+    experiment = Path(shutil.copytree(found_study[0], tmp_path / "main"))
+    write_json(experiment / "comparison.json", content)
+    html = section(write_study_report(experiment, found_study[1]).read_text(), "comparators")
+    shown = text_of(html)
+    assert "lesion masks: 9 of 89 images have no usable lesion mask and are left out of comparators that need one." in shown
+    assert "fusion: None of 3 images has a lesion mask that can be used." in shown
+    assert "sub-" not in html and "same test patients" not in shown and "on the same splits, with" in shown
+    assert "Matthews rule What matthews is. 61" in shown
+    shared = comparators_section(content, count_shown=False)
+    assert {why for _, why in shared.left_out} == {findings.NOT_TOLD} and not any(n for _, _, n in shared.models)
+    assert comparators_section(constructed["comparison"]()).sentence.startswith("On the same test patients")
 
 
 def test_the_worst_group_and_those_apart_from_everybody_are_named(page: str) -> None:
@@ -244,6 +282,53 @@ def test_a_shared_risk_curve_tells_of_no_one_to_four(constructed: Made) -> None:
     assert len(risk_table(constructed["trust"](), 40)) == 40
 
 
+def test_a_risk_curve_names_the_point_of_everybody_only_where_it_has_one(found_study: Study, constructed: Made, tmp_path: Path) -> None:
+    content = constructed["trust"]()
+    # 4 of 40 are wrong where everybody is answered, so that others may not see that point.
+    content["abstention"]["risk_coverage"]["risk"][-1] = 4 / 40
+    whole, kept = risk_table(content, 40), risk_table(content, 40, share=True)
+    assert whole["answered"].iloc[-1] == 1
+    assert kept["answered"].iloc[-1] < 1
+    label = "When it must always answer"
+    assert label in str(risk_figure(whole))
+    assert label not in str(risk_figure(kept))
+    experiment = Path(shutil.copytree(found_study[0], tmp_path / "main"))
+    people = sum(read_experiment(experiment).metrics["n_test_participants"].values())
+    content["abstention"]["risk_coverage"] = {
+        "coverage": [k / people for k in range(1, people + 1)],
+        "risk": [0.0] * (people - 1) + [3 / people],
+    }
+    write_json(experiment / "trust.json", content)
+    for share, said in ((False, True), (True, False)):
+        shown = write_study_report(experiment, found_study[1], share=share).read_text()
+        assert ("at the right it answers everybody" in shown) is said
+
+
+def test_a_shared_reason_counts_nobody_and_names_no_file(found_study: Study, tmp_path: Path) -> None:
+    experiment = Path(shutil.copytree(found_study[0], tmp_path / "main"))
+    why = "too few (here: MS 20, NMOSD 3), and derivatives/sub-P003/mask.nii.gz cannot be read"
+    trust = json.loads((experiment / "trust.json").read_text())
+    write_json(experiment / "trust.json", trust | {"abstention": {"alpha": 0.1, "reason": why}})
+    for name in ("subgroups", "comparison", "saliency", "learning_curve"):
+        write_json(experiment / f"{name}.json", {"reason": why})
+    shown = text_of(write_study_report(experiment, found_study[1], share=True).read_text())
+    assert "NMOSD 3)" not in shown
+    assert shown.count("too few people, or files missing; see the in-house report.") == 5
+    assert why in text_of(write_study_report(experiment, found_study[1]).read_text())
+
+
+def test_the_specificity_of_three_classes_is_over_all_but_the_positive(constructed: Made) -> None:
+    def specificity(estimate: float, n: dict[str, int]) -> str:
+        rate = constructed["interval"](estimate)
+        row = {"variable": "site", "level": "A", "n": n, "auc": rate, "specificity": rate}
+        return subgroups_section([row], 0.81, share=True, positive="C").rows[0]["specificity"]
+
+    # One of the 30 others is wrong.
+    assert specificity(29 / 30, {"A": 15, "B": 15, "C": 10}) == "hidden"
+    # Six of the 20 others are wrong; of 10 people it would be three.
+    assert specificity(14 / 20, {"A": 10, "B": 10, "C": 20}) != "hidden"
+
+
 def test_a_rate_that_tells_of_few_is_hidden_in_a_group(constructed: Made) -> None:
     rows = constructed["subgroups"]()
     rows[3]["sensitivity"] = {"estimate": 15 / 17, "low": 0.6, "high": 1.0}
@@ -283,3 +368,37 @@ def test_methods_and_limits_follow_what_was_run(found_study: Study, real_study: 
     assert "The maps failed at least one test of trust here" in limits
     passed = replace(run, findings=replace(run.findings, saliency={"passed": True}))
     assert "The maps passed the tests" in " ".join(limitations(passed, people, False))
+
+
+def test_maps_that_were_not_put_to_a_test_did_not_fail_it(found_study: Study, tmp_path: Path) -> None:
+    experiment = Path(shutil.copytree(found_study[0], tmp_path / "main"))
+    content = json.loads((experiment / "saliency.json").read_text())
+    for tests in content["methods"].values():
+        for name, result in tests.items():
+            result["passed"] = None if name == "localisation" else True
+    write_json(experiment / "saliency.json", content | {"verdict": "The maps did not pass all their tests: localisation was not tested."})
+    html = write_study_report(experiment, found_study[1]).read_text()
+    assert "The maps did not pass every test of trust; localisation was not tested" in text_of(html)
+    assert "The maps failed" not in text_of(html)
+    assert 'class="broken"' not in section(html, "explanation")
+
+
+def test_soft_labels_are_told_wherever_figures_rest_on_them(real_study: Study, tmp_path: Path) -> None:
+    experiment = Path(shutil.copytree(real_study[0], tmp_path / "main"))
+    scores = {"brier": {"estimate": 0.21, "low": 0.15, "high": 0.27}, "nll": {"estimate": 0.61, "low": 0.5, "high": 0.72}}
+    metrics = read_json(experiment / "metrics.json")
+    write_json(experiment / "metrics.json", metrics | {"soft_labels": {"n": 38, "soft": 20, "undecided": 6} | scores})
+    run = read_experiment(experiment)
+    html = write_study_report(experiment, real_study[1]).read_text()
+    told = "20 of 38 test patients have a class probability in place of a diagnosis: the most probable class counts as true, and 6 of them"
+    for name in ("results", "methods"):
+        assert told in text_of(section(html, name))
+        assert "Brier score is 0.21 (0.15–0.27) and the negative log likelihood 0.61 (0.50–0.72)" in text_of(section(html, name))
+    assert "The truth of some patients is itself a probability" in text_of(section(html, "limits"))
+    assert "in place of a diagnosis" not in write_study_report(*real_study).read_text()
+    few = run.metrics | {"soft_labels": {"n": 38, "soft": 20, "undecided": 3} | scores}
+    assert soft_sentence(few, share=True).startswith("Some test patients") and "3 of them" in soft_sentence(few)
+    known = Known(run, False, "cohort", "38 people", 0, "", False)
+    soft = replace(run, config=run.config.updated(study={"soft_labels": True}))
+    assert facts_of(known)["outcome"].startswith("The column diagnosis")
+    assert facts_of(replace(known, run=soft))["outcome"].startswith("The columns probability_CLASS of participants.tsv")

@@ -16,8 +16,10 @@ from dawson.config import StudyConfig
 from dawson.errors import DawsonError, ModelError
 from dawson.files import sha256, write_json, write_tsv
 from dawson.report.model_card import write_model_card
+from dawson.report.prediction import write_prediction_report
 
 Made = dict[str, Callable[..., Any]]
+Study = tuple[Path, Path]
 
 
 def make_model(root: Path, constructed: Made, *, simulated: bool = False, calibrated: bool = True, study: str = 'A: "study" # 1') -> Path:
@@ -114,6 +116,23 @@ def test_nobody_s_identifier_is_in_a_card(tmp_path: Path, constructed: Made) -> 
     with pytest.raises(DawsonError, match="The model card names sub-P002"):
         write_model_card(named)
     assert not (named / "card.md").exists()
+
+
+def test_an_identifier_without_its_prefix_is_refused_too(tmp_path: Path, constructed: Made) -> None:
+    with pytest.raises(DawsonError, match="The model card names P002"):
+        write_model_card(make_model(tmp_path, constructed, study="the scans of P002"))
+
+
+def test_what_the_model_does_not_know_is_told_alike_everywhere(
+    tmp_path: Path, constructed: Made, prediction: Path, found_study: Study
+) -> None:
+    pages = (
+        write_model_card(make_model(tmp_path / "model", constructed)).read_text(),
+        write_prediction_report(prediction).read_text(),
+        (found_study[0] / "report.html").read_text(),
+    )
+    for page in pages:
+        assert "anything else (another disease, or a healthy brain unless that is one of the classes)" in page
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

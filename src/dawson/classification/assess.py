@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawson.classification.comparator_runs import run_comparators
+from dawson.classification.comparators import comparator
 from dawson.classification.comparison import compare_models, comparison_tables
-from dawson.classification.lesion_tables import find_lesion_mask
+from dawson.classification.lesion_tables import find_lesion_mask, mask_makers
 from dawson.classification.saliency_tests import run_saliency_tests
 from dawson.classification.soft_targets import decisive_rows
 from dawson.classification.subgroups import subgroup_figures
@@ -128,9 +129,11 @@ def assess_comparators(
     def compared() -> dict[str, Any]:
         table, reasons = run_comparators(cohort, plan.usable, plan.splits, predictions, config, roots, jobs=jobs, dask=dask)
         write_tsv(folder / "comparators.tsv", table)
-        models = comparison_tables(predictions, table)
+        models = comparison_tables(decisive_rows(predictions, config.study.classes), table)
         result = compare_models(models, plan.splits, config.study.classes, config.study.positive, config.evaluation)
-        return result | {"left_out": reasons}
+        reads = any(comparator(name).needs_lesions or name == "fusion" for name in table["model"].unique())
+        masks = _masks(cohort, config, roots, plan.splits) if reads else {}
+        return result | {"left_out": reasons, "lesion_masks": mask_makers(masks.values())}
 
     content: dict[str, Any] = written(folder / "comparison.json", compared)
     return content
@@ -157,10 +160,20 @@ def assess_saliency(folder: Path, plan: Plan, cohort: Cohort, config: StudyConfi
     """
 
     def tested() -> dict[str, Any]:
-        found = {(scan.participant_id, scan.session_id): find_lesion_mask(scan, roots, config.comparators.masks) for scan in cohort.scans}
-        masks = {key: path for key, path in found.items() if path is not None}
         runs = [run for run in plan.runs if run.explain]
-        return run_saliency_tests(runs, masks, config.split.seed, preprocess=config.preprocess, confidence=config.evaluation.confidence)
+        splits = plan.splits[plan.splits["repeat"].isin({run.repeat for run in runs}) & (plan.splits["role"] == "test")]
+        masks = _masks(cohort, config, roots, splits)
+        result = run_saliency_tests(runs, masks, config.split.seed, preprocess=config.preprocess, confidence=config.evaluation.confidence)
+        return result | {"lesion_masks": mask_makers(masks.values())}
 
     content: dict[str, Any] = written(folder / "saliency.json", tested)
     return content
+
+
+def _masks(cohort: Cohort, config: StudyConfig, roots: Sequence[Path], splits: pd.DataFrame) -> dict[tuple[str, str], Path]:
+    """The preferred lesion mask of each image in some rows of splits that has one."""
+    sessions = splits["session_id"].astype(object).where(splits["session_id"].notna(), "")
+    wanted = set(zip(splits["participant_id"].astype(str), sessions.astype(str), strict=True))
+    scans = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in wanted]
+    found = {(scan.participant_id, scan.session_id): find_lesion_mask(scan, roots, config.comparators.masks) for scan in scans}
+    return {key: path for key, path in found.items() if path is not None}

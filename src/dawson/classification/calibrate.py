@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from dawson.classification.cases import Cases, entry
 from dawson.classification.out_of_sample import repeat_means
+from dawson.classification.soft_targets import target_columns
 from dawson.config import EvaluationSection
 from dawson.errors import ExperimentError, TooFewParticipantsError
 from dawson.statistics.bootstrap import draw_counts
 from dawson.statistics.calibration import apply_temperature, calibration_intervals, fit_temperature, negative_log_likelihood
-from dawson.statistics.ratios import person_means, ratio_interval
+from dawson.statistics.ratios import ratio_interval
 
 ABOUT = (
     "one temperature for each repeat, fitted on the out-of-fold logits of its validation participants (one row each, the mean over "
@@ -39,12 +40,19 @@ class HeldOut:
         Index of the class.
     logits : ndarray, shape (n, classes)
         Mean over the person's scans.
+    targets : ndarray, shape (n, classes), or None
+        The person's class probabilities where labels are soft.
     """
 
     participant_id: NDArray[np.object_]
     fold: NDArray[np.intp]
     truth: NDArray[np.intp]
     logits: NDArray[np.float64]
+    targets: NDArray[np.float64] | None = None
+
+    def temperature(self) -> float:
+        """The temperature that suits these people best, by their soft labels where they have such."""
+        return fit_temperature(self.logits, self.truth if self.targets is None else self.targets)
 
     def counts(self, classes: int) -> NDArray[np.intp]:
         """Number of people of each class, shape (classes,)."""
@@ -72,7 +80,8 @@ def held_out(predictions: pd.DataFrame, classes: Sequence[str], role: str = "val
     rows = predictions[predictions["role"] == role]
     if missing := [name for name in columns if name not in rows or rows[name].isna().any()]:
         raise ExperimentError(f"The predictions have no {', '.join(missing)} for every row.", "Run the study again with this version.")
-    people = rows.groupby(["repeat", "fold", "participant_id", "label"], sort=True)[columns].mean().reset_index()
+    soft = target_columns(rows, classes)
+    people = rows.groupby(["repeat", "fold", "participant_id", "label"], sort=True)[[*columns, *soft]].mean().reset_index()
     index = {name: k for k, name in enumerate(classes)}
     return {
         int(part["repeat"].iloc[0]): HeldOut(
@@ -80,6 +89,7 @@ def held_out(predictions: pd.DataFrame, classes: Sequence[str], role: str = "val
             part["fold"].to_numpy().astype(np.intp),
             part["label"].map(index).to_numpy().astype(np.intp),
             part[columns].to_numpy(dtype=np.float64),
+            part[soft].to_numpy(dtype=np.float64) if soft else None,
         )
         for _, part in people.groupby("repeat")
     }
@@ -101,7 +111,7 @@ def temperatures(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[int,
         if (counts == 0).any():
             absent = ", ".join(name for name, n in zip(classes, counts, strict=True) if n == 0)
             raise TooFewParticipantsError(f"Repeat {repeat} has no validation participant with {absent} to fit a temperature on.")
-    return {repeat: fit_temperature(people.logits, people.truth) for repeat, people in found.items()}
+    return {repeat: people.temperature() for repeat, people in found.items()}
 
 
 def with_temperature(predictions: pd.DataFrame, temperature: Mapping[int, float], classes: Sequence[str]) -> pd.DataFrame:
@@ -129,11 +139,17 @@ def calibration_part(
     Raises
     ------
     TooFewParticipantsError, ExperimentError
-        As `temperatures`.
+        As `temperatures`; or labels are soft, against which bins, slope and intercept are not defined.
     """
+    if target_columns(predictions, classes):
+        raise ExperimentError(
+            "Calibration against a diagnosis is not defined for soft labels.",
+            "metrics.json has Brier score and likelihood against the soft labels; the model carries a temperature that was fitted to them.",
+        )
     found = temperatures(predictions, classes)
-    before = repeat_means(predictions)
-    after = repeat_means(with_temperature(predictions[predictions["role"] == "test"], found, classes))
+    tests = predictions[predictions["role"] == "test"]
+    # Both from logits: stored probabilities are rounded, which a likelihood does not forgive.
+    before, after = (repeat_means(with_temperature(tests, each, classes)) for each in (dict.fromkeys(found, 1.0), found))
     losses = {
         name: [
             negative_log_likelihood(cases.probability, cases.truth)
@@ -182,12 +198,14 @@ def calibration_figures(
     # Rounded probabilities of nearly nothing and nearly one must still sum to one.
     probability = cases.probability / cases.probability.sum(axis=1, keepdims=True)
     found = calibration_intervals(probability, cases.truth, cases.positive, counts[:, person], level, bins)
+    # Every test counts, as in the figures above; in shares of the most tests that anybody had.
+    most = np.bincount(person).max()
     score, true = probability[:, cases.positive], cases.truth == cases.positive
     place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], score)
     points = []
     for number in np.unique(place):
         inside = place == number
-        below, above = person_means(inside, person, len(names)), person_means(inside & true, person, len(names))
+        below, above = (np.bincount(person[chosen], minlength=len(names)) / most for chosen in (inside, inside & true))
         observed = ratio_interval(above, below, counts, level)
         points.append(
             {

@@ -18,9 +18,10 @@ from dawson.classification.calibrate import held_out
 from dawson.classification.familiarity import features_of, judge_familiarity, learn_familiarity
 from dawson.classification.model import load_member
 from dawson.classification.networks import architecture
+from dawson.classification.soft_targets import decisive_rows
 from dawson.errors import ModelError
 from dawson.files import atomic_path, read_json, sha256, write_json
-from dawson.statistics.calibration import apply_temperature, fit_temperature
+from dawson.statistics.calibration import apply_temperature
 from dawson.statistics.conformal import answers, cross_conformal_p_values, prediction_sets, smallest_calibration
 from dawson.statistics.uncertainty import split_uncertainty
 
@@ -79,10 +80,10 @@ def write_certainty(
             "format": FORMAT,
             "classes": list(classes),
             "participants": {name: int(n) for name, n in zip(classes, sizes, strict=True)},
-            "temperature": fit_temperature(people.logits, people.truth) if sizes.min() else None,
+            "temperature": people.temperature() if sizes.min() else None,
             "alpha": config.evaluation.abstain_alpha,
             "smallest_calibration": least,
-            "scores": scores_by_scans(out_of_fold, classes, len(plan.final_runs)) if sizes.min() >= least else None,
+            "scores": scores_by_scans(decisive_rows(out_of_fold, classes), classes, len(plan.final_runs)) if sizes.min() >= least else None,
             "inside": _inside(trust),
             "familiarity": familiarity,
         },

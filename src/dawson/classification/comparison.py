@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from dawson.classification.cases import Cases, entry, headline_intervals
 from dawson.classification.comparators import comparator, comparator_names
 from dawson.classification.out_of_sample import checked_test_rows, patient_means, repeat_means
+from dawson.classification.soft_targets import decisive_rows
 from dawson.cohort.leakage import split_digest
 from dawson.config import EvaluationSection, read_config
 from dawson.errors import ExperimentError
@@ -41,11 +43,18 @@ _KEYS = ["participant_id", "session_id"]
 
 @dataclass(frozen=True)
 class _Model:
-    """One model's test results: each patient's mean over repeats, and each repeat's patients."""
+    """One model's test results: a row for each repeat, fold and image; from these each patient's mean, and each repeat's patients."""
 
     name: str
-    means: pd.DataFrame
-    rounds: pd.DataFrame
+    test: pd.DataFrame
+
+    @cached_property
+    def means(self) -> pd.DataFrame:
+        return patient_means(self.test)
+
+    @cached_property
+    def rounds(self) -> pd.DataFrame:
+        return repeat_means(self.test)
 
 
 def comparison_tables(predictions: pd.DataFrame, comparators: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -54,8 +63,9 @@ def comparison_tables(predictions: pd.DataFrame, comparators: pd.DataFrame) -> d
     Parameters
     ----------
     predictions, comparators : DataFrame
-        As in predictions.tsv and comparators.tsv.
+        As in predictions.tsv and comparators.tsv; of comparators the people of whom the predictions are.
     """
+    comparators = comparators[comparators["participant_id"].astype(str).isin(set(predictions["participant_id"].astype(str)))]
     models = comparators["model"].astype(str)
     return {NETWORK: predictions} | {str(name): comparators[models == name] for name in models.unique()}
 
@@ -167,7 +177,10 @@ def compare_experiments(folders: Sequence[Path], section: EvaluationSection | No
                 f"{first.name} and {folder.name} were not made on the same splits: {_differing(plans[0], plan)}.",
                 "Run both with the same [split] settings on the same images; a paired test needs the same patients in the same roles.",
             )
-    tables = {folder.name: read_tsv(folder / "predictions.tsv", text=("label", "model", "role")) for folder in folders}
+    tables = {
+        folder.name: decisive_rows(read_tsv(folder / "predictions.tsv", text=("label", "model", "role")), configs[0].study.classes)
+        for folder in folders
+    }
     descriptions = {
         folder.name: f"network {config.training.network}, {config.training.epochs} epochs"
         for folder, config in zip(folders, configs, strict=True)
@@ -193,7 +206,14 @@ def _model(name: str, table: pd.DataFrame, splits: pd.DataFrame, classes: tuple[
         test = checked_test_rows(checked, plan, classes)
     except ExperimentError as error:
         raise ExperimentError(f"{name}: {error.message}", error.fix) from None
-    return _Model(name, patient_means(test), repeat_means(test))
+    return _Model(name, test)
+
+
+def _on_common_images(models: Sequence[_Model]) -> list[_Model]:
+    """The models over the images that all of them tested: another image of a patient is another task."""
+    keys = [pd.MultiIndex.from_frame(model.test[["repeat", *_KEYS]].fillna("").astype(str)) for model in models]
+    common = reduce(lambda one, two: one.intersection(two), (key.unique() for key in keys))
+    return [_Model(model.name, model.test[key.isin(common)].reset_index(drop=True)) for model, key in zip(models, keys, strict=True)]
 
 
 def _images(table: pd.DataFrame) -> pd.Series:
@@ -215,6 +235,9 @@ def _pair(
     one: _Model, two: _Model, splits: pd.DataFrame, classes: tuple[str, ...], positive: str, section: EvaluationSection, seed: int
 ) -> list[dict[str, Any]]:
     """The results of one pair, one for each figure."""
+    one, two = _on_common_images((one, two))
+    if one.test.empty:
+        raise ExperimentError(f"{one.name} and {two.name} have no test image in common.", "Compare them with other models only.")
     people = np.intersect1d(one.means["participant_id"], two.means["participant_id"])
     first, second = (Cases(_of(model.means, people), classes, positive) for model in (one, two))
     if len(people) == 0 or len(np.unique(first.truth)) < len(classes):
@@ -284,9 +307,10 @@ def _sizes(splits: pd.DataFrame, people: NDArray[Any], repeats: Sequence[int]) -
 
 def _net_benefit(models: Sequence[_Model], positive: str, section: EvaluationSection) -> dict[str, Any]:
     """Net benefit of every model over the patients whom all of them tested."""
+    models = _on_common_images(models)
+    if models[0].test.empty:
+        return {"reason": "The models have no test image in common."}
     people = models[0].means["participant_id"].to_numpy()
-    for model in models[1:]:
-        people = np.intersect1d(people, model.means["participant_id"])
     tables = {model.name: _of(model.means, people) for model in models}
     truth = (tables[models[0].name]["label"] == positive).to_numpy()
     if not truth.any() or truth.all():

@@ -25,6 +25,7 @@ from dawson.files import write_json, write_tsv
 from dawson.parallel import resolve_jobs
 from dawson.preprocess.batch import preprocess_cohort
 from dawson.statistics.bootstrap import draw_counts
+from dawson.statistics.delong import delong_interval
 from dawson.statistics.figures import FIGURES
 from dawson.statistics.interval import Interval
 
@@ -168,7 +169,12 @@ def judge_outside(reading: Reading, config: StudyConfig) -> dict[str, Any]:
         "confidence": section.confidence,
         "n": {label: int((patients.truth == k).sum()) for k, label in enumerate(study.classes)},
         "n_scans": len(reading.images),
-        "figures": {"outside": outside, "inside": {figure: inside["figures"].get(figure) for figure in FIGURES}},
+        "figures": {
+            "outside": outside,
+            "outside_positive_auc": positive_area(patients, section),
+            "reason": why_undefined(patients),
+            "inside": {figure: inside["figures"].get(figure) for figure in FIGURES},
+        },
         "inside_participants": inside.get("test_participants"),
         "calibration": calibration,
         "abstention": abstention,
@@ -185,13 +191,34 @@ def judge_outside(reading: Reading, config: StudyConfig) -> dict[str, Any]:
 
 
 def outside_figures(patients: Cases, section: EvaluationSection) -> dict[str, Any]:
-    """The six figures over patients; those that need every class are None where one is absent."""
+    """The six figures over patients; those that need every class are None where one is absent.
+
+    With more than two classes all but accuracy are macro averages over the classes.
+    """
     if len(set(patients.truth)) == len(patients.classes):
         counts = draw_counts(patients.truth, section.bootstraps, 0)
         intervals, _ = headline_intervals(patients, counts, section.confidence)
         return {figure: entry(intervals[figure]) for figure in FIGURES}
     known = level_figures(patients, section)
+    if len(patients.classes) > 2:
+        # Of the positive class against the rest; inside they are macro averages, beside which these may not stand.
+        known |= dict.fromkeys(("auc", "sensitivity", "specificity"))
     return {figure: known.get(figure) for figure in FIGURES}
+
+
+def positive_area(patients: Cases, section: EvaluationSection) -> dict[str, Any] | None:
+    """Area of the positive class against the rest, which figures of subgroups are about; None where a side has nobody."""
+    truth, score, _ = patients.against(patients.positive)
+    return entry(delong_interval(truth, score, section.confidence)) if truth.any() and not truth.all() else None
+
+
+def why_undefined(patients: Cases) -> str | None:
+    """Why some figures outside are None; None where every class has somebody."""
+    absent = [name for k, name in enumerate(patients.classes) if not (patients.truth == k).any()]
+    if not absent:
+        return None
+    what = "macro averages" if len(patients.classes) > 2 else "figures that need both classes"
+    return f"Nobody of class {', '.join(absent)} is in the other study: {what} are not defined there."
 
 
 def _usable(

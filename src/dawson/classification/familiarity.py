@@ -79,7 +79,8 @@ def learn_familiarity(
     arrays : dict
         means-K and precision-K of each member K.
     summary : dict
-        distances: for each member the sorted distances of its validation participants, the mean over their scans; quality: for each
+        distances: for each member the sorted distances of its validation participants' scans, by the number of scans that the
+        participant has (each counts for one over it); quality: for each
         figure of `QUALITY_FIGURES` that was measured, the sorted worst value of each participant. No identifier.
     """
     arrays: dict[str, NDArray[np.float32]] = {}
@@ -90,8 +91,9 @@ def learn_familiarity(
         train = (table["role"] == "train").to_numpy()
         cloud = fit_cloud(features[train], label_indices(table.loc[train, "label"].tolist(), run.classes))
         held = (table["role"] == "validation").to_numpy()
-        away = table[held].assign(distance=cloud_distance(cloud, features[held])).groupby("participant_id")["distance"].mean()
-        distances.append(sorted(round(float(value), 4) for value in away))
+        away = cloud_distance(cloud, features[held])
+        scans = table[held].groupby("participant_id")["session_id"].transform("size").to_numpy()
+        distances.append({str(n): np.sort(away[scans == n]).round(4).tolist() for n in np.unique(scans)})
         arrays |= {f"means-{number}": cloud.means.astype(np.float32), f"precision-{number}": cloud.precision.astype(np.float32)}
     return arrays, {"distances": distances, "quality": _quality(members[0].table, preprocessed)}
 
@@ -126,7 +128,8 @@ def judge_familiarity(
     Returns
     -------
     dict
-        unusual (bool), reasons (list of str), share_as_far (of the training participants), and quality: for each figure its value,
+        unusual (bool), reasons (list of str), share_as_far (of the training participants), by_chance_at_most (the share
+        of ordinary scans that are called unusual, 5 % for each thing looked at), and quality: for each figure its value,
         the lowest usual one and whether it is lower.
     """
     clouds = [
@@ -134,18 +137,22 @@ def judge_familiarity(
         for number in range(len(features))
     ]
     away = [cloud_distance(cloud, own) for cloud, own in zip(clouds, features, strict=True)]
-    share = float(share_as_far(away, summary["distances"])[0])
+    reference = [np.concatenate([np.asarray(values) for values in member.values()]) for member in summary["distances"]]
+    weights = [np.concatenate([np.full(len(values), 1 / int(n)) for n, values in member.items()]) for member in summary["distances"]]
+    share = float(share_as_far(away, reference, weights)[0])
+    known = ((name, quality.get(name)) for name in summary["quality"])
+    measured = {name: float(value) for name, value in known if isinstance(value, int | float) and np.isfinite(value)}
     reasons = []
     if share <= UNUSUAL_SHARE:
         reasons.append(f"its features lie further out than those of {100 * (1 - share):.0f} % of the participants the model learnt from")
     figures = {}
-    for name, values in summary["quality"].items():
-        value = quality.get(name)
-        if not isinstance(value, int | float) or not np.isfinite(value):
-            continue
-        lowest = float(np.quantile(values, UNUSUAL_SHARE))
+    for name, value in measured.items():
+        lowest = float(np.quantile(summary["quality"][name], UNUSUAL_SHARE))
         low = bool(value < lowest)
-        figures[name] = {"value": float(value), "lowest_usual": lowest, "low": low}
+        figures[name] = {"value": value, "lowest_usual": lowest, "low": low}
         if low:
             reasons.append(f"{name.replace('_', ' ')} is {value:.2f}, lower than in 95 % of the participants the model learnt from")
-    return {"unusual": bool(reasons), "reasons": reasons, "share_as_far": share, "quality": figures}
+    return {
+        "unusual": bool(reasons), "reasons": reasons, "share_as_far": share, "quality": figures,
+        "by_chance_at_most": UNUSUAL_SHARE * (1 + len(measured)),
+    }  # fmt: skip

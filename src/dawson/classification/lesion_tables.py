@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,11 @@ def find_lesion_mask(scan: Scan, roots: Sequence[Path], preference: Sequence[str
     found = [path for path in _lesion_masks(scan, roots) if f"_space-{TEMPLATE_SPACE}_" in path.name]
     order = {maker: place for place, maker in enumerate(preference)}
     return min(found, key=lambda path: (order.get(_maker(path), len(order)), _maker(path)), default=None)
+
+
+def mask_makers(masks: Iterable[Path]) -> dict[str, int]:
+    """How many lesion masks each maker (`desc-`) made, the most frequent first; the simulator's own are `sim`."""
+    return dict(Counter(_maker(path) for path in masks).most_common())
 
 
 def read_lesions(

@@ -16,6 +16,22 @@ def say(text: str) -> None:
     Console(soft_wrap=True, highlight=False).print(escape(text))
 
 
+def say_whose(*, simulated: bool = False, learnt: bool = False) -> None:
+    """Print what every result is printed with: that it is for research, and where its patients are simulated.
+
+    Parameters
+    ----------
+    simulated : bool
+        The patients of the result are.
+    learnt : bool
+        The patients whom the model learnt from are.
+    """
+    said = ["Research use only."]
+    said += ["The patients are simulated."] if simulated else []
+    said += ["The model learnt from simulated patients."] if learnt else []
+    say(" ".join(said))
+
+
 def heading(text: str) -> None:
     """Print a line that stands out."""
     Console(soft_wrap=True, highlight=False).print(f"\n[bold]{escape(text)}[/]")

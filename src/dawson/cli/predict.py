@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import say, show_json, show_table
+from dawson.cli.console import say, say_whose, show_json, show_table
 from dawson.cli.study_file import find_config
 from dawson.config import refuse_managed
 
@@ -58,10 +58,9 @@ def predict(
         show_table("Research use only", ["class", named, "sd of members", "range of members"], rows)
         if said := certainty.get("set"):
             say(f"Answer: {said['answer']} (promised error: at most {100 * said['alpha']:g} % of each class).")
-        if read.simulated:
-            say("The model learnt from simulated patients.")
     if (result["familiarity"] or {}).get("unusual"):
         say(f"Unlike the scans that the model learnt from: {'; '.join(result['familiarity']['reasons'])}.")
+    say_whose(learnt=read.simulated)
     say(f"Report: {page}")
 
 
@@ -94,6 +93,7 @@ def _predict_study(
             about = [record.get("answer") or "-", "unusual" if record.get("unusual") else ""]
             rows.append([record["participant_id"], record["session_id"], called, *said, *about])
         show_table("Research use only", ["participant", "session", "called, or why not", *shown, "answer", "scan"], rows)
+        say_whose(learnt=read.simulated)
         say(f"{len(done)} of {len(table)} scans read. Table: {out / 'predictions.tsv'}; a report.html in each scan's folder.")
     if len(table) and not len(done):
         raise typer.Exit(1)

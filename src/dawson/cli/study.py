@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import duration, figure, heading, say, show_json, show_table, size
+from dawson.cli.console import duration, figure, heading, say, say_whose, show_json, show_table, size
 from dawson.cli.study_file import find_config
 from dawson.config import StudyConfig, read_config
 
@@ -188,15 +188,17 @@ def external(
     report = write_external_report(folder)
     said = read_json(folder / "external.json")
     if as_json:
-        show_json({"report": str(report), "figures": said["figures"], "losses": said["losses"]})
+        show_json({"report": str(report)} | {name: said[name] for name in ("figures", "losses", "simulated", "research_use_only")})
         return
     simulated = " (simulated patients)" if said["simulated"] else ""
     people = ", ".join(f"{n} {label}" for label, n in said["n"].items())
     heading(f"Model {said['model']['name']} on {said['study'] or study}{simulated}: {people}")
     inside, outside = said["figures"]["inside"], said["figures"]["outside"]
     show_table("", ["", "inside", "outside"], [[item, figure(inside.get(item)), figure(outside.get(item))] for item in FIGURES])
-    for sentence in said["losses"]:
-        say(sentence)
+    for sentence in [said["figures"]["reason"] or "", *said["losses"]]:
+        if sentence:
+            say(sentence)
+    say_whose(simulated=said["simulated"], learnt=bool((said["model"]["trained_on"] or {}).get("simulated")))
     say(f"\nReport: {report}")
 
 
@@ -211,10 +213,11 @@ def compare(
 ) -> None:
     """Compare experiments that were made on the same splits: paired tests over the patients."""
     from dawson.classification.comparison import compare_experiments
-    from dawson.files import write_json
+    from dawson.files import read_json, write_json
 
     named = [Path(name) if (Path(name) / "splits.tsv").is_file() else study / "experiments" / name for name in experiments]
-    result = compare_experiments(named)
+    simulated = any(read_json(folder / "metrics.json").get("simulated") for folder in named if (folder / "metrics.json").is_file())
+    result = compare_experiments(named) | {"simulated": simulated, "research_use_only": True}
     if out is not None:
         write_json(out, result)
     if as_json:
@@ -236,6 +239,7 @@ def compare(
             ]
         )  # fmt: skip
     show_table("Differences", ["pair", "figure", "difference", "p over patients", "p Nadeau-Bengio", "patients"], rows)
+    say_whose(simulated=simulated)
 
 
 @app.command()
@@ -274,6 +278,7 @@ def curve(
         rows.append([f"{further['n_train']:g} (extrapolated)", figure(further["auc"]), ""])
     show_table("", ["training patients", "AUC", "accuracy"], rows)
     say(content["note"])
+    say_whose(simulated=content["simulated"])
     say(f"\nTable:  {path.parent / CURVE_TABLE}\nFigure: {picture}")
 
 

@@ -18,6 +18,8 @@ _GOALS = {
     "leave-one-site-out": "Development of a diagnostic model, evaluated at each site with a model that had not seen the site.",
     "external": "Development of a diagnostic model and its evaluation on a test set fixed beforehand.",
 }
+# Comparators that are regressions on columns, which may be missing.
+FILLING = {"demographics", "lesion-features", "fusion"}
 _OUTSIDE = ("leave-one-site-out", "external")
 
 
@@ -64,6 +66,12 @@ def _study_facts(known: Known) -> dict[str, str]:
     lost = len(run.exclusions)
     hide_lost = known.secrets is not None and known.secrets.stages
     count_shown = known.secrets is None or not known.secrets.tested_total
+    compared = part_of(run.findings.comparison, "models").keys() & FILLING
+    imputed = (
+        "No image was imputed; comparators fill missing columns with medians of the training people and flag them."
+        if compared
+        else "Nothing was imputed."
+    )
     where = ""
     if config.study.where:
         where = " A selection by the study file was applied." if known.secrets else f" Only rows with {config.study.where}."
@@ -76,14 +84,14 @@ def _study_facts(known: Known) -> dict[str, str]:
         "retrospective": "Simulated data: no patients." if known.simulated else "Existing images were analysed.",
         "sites": f"{counted(known.sites, 'site')} by the column {config.study.site_column}." if known.sites else "",
         "eligibility": f"Rows whose {config.study.diagnosis_column} is {listed(run.classes, 'or')}, with a FLAIR image.{where}",
-        "outcome": f"The column {config.study.diagnosis_column} of participants.tsv, one value a person: {classes}.",
-        "same_standard": "The same column for training and test patients.",
+        "outcome": _outcome(run),
+        "same_standard": f"The same {'columns' if config.study.soft_labels else 'column'} for training and test patients.",
         "missing": (
-            "Nothing was imputed. Scans that could not be used were left out, each with its reason."
+            f"{imputed} Scans that could not be used were left out, each with its reason."
             if hide_lost
-            else f"Nothing was imputed. {counted(lost, 'scan was', 'scans were')} left out, each with its reason."
+            else f"{imputed} {counted(lost, 'scan was', 'scans were')} left out, each with its reason."
             if lost
-            else "Nothing was imputed; no scan was left out."
+            else f"{imputed} No scan was left out."
         ),
         "sample_size": "Everybody in the dataset who was eligible; no calculation was made."
         + (
@@ -104,6 +112,17 @@ def _study_facts(known: Known) -> dict[str, str]:
         "code": "Dawson is open source (Apache-2.0); version, packages and seeds are in environment.json.",
         "limitations": "Derived from the study, in the report under Limits.",
     }
+
+
+def _outcome(run: Experiment) -> str:
+    study, classes = run.config.study, listed(run.classes)
+    if not study.soft_labels:
+        return f"The column {study.diagnosis_column} of participants.tsv, one value a person: {classes}."
+    return (
+        f"The columns {study.soft_label_prefix}CLASS of participants.tsv, a probability of each class ({classes}); where a person "
+        f"has none, the column {study.diagnosis_column}. Networks learn from the probabilities; figures that need a true class take the "
+        "most probable one, above one half."
+    )
 
 
 def _model_facts(known: Known) -> dict[str, str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from dawson.report.findings import reason_of
+from dawson.report.findings import NOT_TOLD, reason_of
 from dawson.report.formatting import NAMES, as_entry, decimal_estimate, is_number, listed, p_value, plain
+from dawson.report.lesion_masks import masks_sentence
 
 NETWORK = "network"
 _NAMES = {"matthews": "Matthews rule", "cacciaguerra": "Cacciaguerra items"}
+_FIRST_PERSON = re.compile(r" \(the first is .*\)|; of sub-.*?(?=\.$)", re.DOTALL)
+_PERSON = re.compile(r"\bsub-[A-Za-z0-9]+(?:_ses-[A-Za-z0-9]+)?")
 TESTS = {"delong": "DeLong", "mcnemar": "McNemar, mid-p", "bootstrap": "bootstrap over patients"}
 
 
@@ -23,16 +27,26 @@ class Comparators:
     reason : str
         Why there is no comparison; then the rest is empty.
     sentence : str
-    models : list of (name, description)
+    models : list of (name, description, number of test patients)
+        The number is empty where it may not be told.
     pairs : list of mapping
         first, second, figure, difference, p and test (the exact one), bootstrap, holm, nadeau_bengio, nadeau_bengio_p, naive_p, n:
         text; a difference is a pair of texts, its estimate and its interval.
+    left_out : list of (name, reason)
+        Models that could not be made, and images without a lesion mask; names nobody.
+    same_patients : bool
+        Whether all models, and both of each pair, were tested on as many patients: the same ones.
+    masks : str
+        Whose lesion masks were used.
     """
 
     reason: str
     sentence: str
-    models: list[tuple[str, str]]
+    models: list[tuple[str, str, str]]
     pairs: list[dict[str, Any]]
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    same_patients: bool = True
+    masks: str = ""
 
 
 def comparators_section(comparison: Mapping[str, Any] | None, count_shown: bool = True) -> Comparators | None:
@@ -52,9 +66,28 @@ def comparators_section(comparison: Mapping[str, Any] | None, count_shown: bool 
     return Comparators(
         reason="",
         sentence=_sentence(comparison),
-        models=[(spelled(name), str(model.get("description") or "")) for name, model in (comparison.get("models") or {}).items()],
+        models=[
+            (spelled(name), str(model.get("description") or ""), str(model.get("n", "")) if count_shown else "")
+            for name, model in (comparison.get("models") or {}).items()
+        ],
         pairs=[_pair(pair, count_shown) for pair in pairs],
+        left_out=[
+            (spelled(str(name)), _without_people(str(why)) if count_shown else NOT_TOLD)
+            for name, why in (comparison.get("left_out") or {}).items()
+        ],
+        same_patients=_same_patients(comparison),
+        masks=masks_sentence(comparison),
     )
+
+
+def _without_people(reason: str) -> str:
+    """A reason without the person whom it names as an example."""
+    return _PERSON.sub("a participant", _FIRST_PERSON.sub("", reason))
+
+
+def _same_patients(comparison: Mapping[str, Any]) -> bool:
+    tested = {model.get("n") for model in (comparison.get("models") or {}).values()}
+    return len(tested | {pair.get("n_patients") for pair in comparison.get("pairs") or []}) <= 1
 
 
 def spelled(name: str) -> str:
@@ -98,12 +131,13 @@ def _sentence(comparison: Mapping[str, Any]) -> str:
     said = [text for text in told if text]
     auc = plain("auc", as_entry(models[reference].get("auc")).get("estimate"))
     who = f"the {NETWORK}" if reference == NETWORK else spelled(reference)
+    where = "test patients" if _same_patients(comparison) else "splits, with the patients whom each model can read,"
     if not said:
-        return f"On the same test patients {who} has an AUC of {auc}; no paired difference of the AUC was computed."
+        return f"On the same {where} {who} has an AUC of {auc}; no paired difference of the AUC was computed."
     if not better and worse:
         said[0] = f"ranked patients {said[0]}"
     return (
-        f"On the same test patients {who} (AUC {auc}) {listed(said)}. In brackets: the difference of the AUC, {who} minus the other, with "
+        f"On the same {where} {who} (AUC {auc}) {listed(said)}. In brackets: the difference of the AUC, {who} minus the other, with "
         "its interval over patients."
     )
 

@@ -60,6 +60,7 @@ def external_context(said: Mapping[str, Any]) -> dict[str, Any]:
         "people": listed([f"{n} {label}" for label, n in said["n"].items()]),
         "sentence": _sentence(said),
         "figures": [(figure, inside.get(figure), outside.get(figure)) for figure in FIGURES],
+        "undefined": said["figures"].get("reason") or "",
         "reasons": [reason for part in ("calibration", "abstention") if (reason := reason_of(said.get(part)))],
         "scores": _scores(calibration),
         "reliability": reliability_figure(reliability_table(points), said["positive"], "Simulated patients" if simulated else ""),
@@ -69,7 +70,7 @@ def external_context(said: Mapping[str, Any]) -> dict[str, Any]:
             (site["site"], site["n"], _rate(error_of(site["coverage"])), _rate(site["error_when_single"]))
             for site in part_of(abstention, "outside").get("by_site") or []
         ],
-        "subgroups": subgroups_section(said["subgroups"], outside.get("auc")),
+        "subgroups": subgroups_section(said["subgroups"], said["figures"].get("outside_positive_auc")),
         "software": versions(said.get("software") or {}),
     }
 

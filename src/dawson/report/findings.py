@@ -16,6 +16,7 @@ FILES = {
     "saliency": "saliency.json",
     "learning_curve": "learning_curve.json",
 }
+NOT_TOLD = "too few people, or files missing; see the in-house report."
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ class Findings:
 def read_findings(folder: Path) -> Findings:
     """Read what there is in an experiment folder."""
     return Findings(**{name: read_json(folder / file) for name, file in FILES.items() if (folder / file).is_file()})
+
+
+def without_reasons(findings: Findings) -> Findings:
+    """The findings for others: reasons are free text, which may count people or name files, and become one fixed phrase."""
+    return Findings(**{name: _masked(getattr(findings, name)) for name in FILES})
+
+
+def _masked(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {name: NOT_TOLD if name == "reason" and value else _masked(value) for name, value in content.items()}
+    return [_masked(item) for item in content] if isinstance(content, list) else content
 
 
 def reason_of(content: Any) -> str:

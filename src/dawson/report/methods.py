@@ -13,6 +13,7 @@ from dawson.report.experiment import Experiment
 from dawson.report.formatting import counted, interval_methods, is_number, listed, percent
 from dawson.report.methods_findings import finding_texts
 from dawson.report.sharing import is_small
+from dawson.report.soft_labels import soft_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,7 +242,8 @@ def _evaluation(experiment: Experiment, secrets: Secrets | None) -> str:
     )
     if metrics["n_repeats"] > 1:
         text += " Beside them stand the mean and interval over repeats, as Seok et al. 2023 report them, and the Nadeau–Bengio correction."
-    return text
+    said = soft_sentence(metrics, secrets is not None, secrets is None or not secrets.tested_total)
+    return f"{text} {said}".rstrip()
 
 
 def _explanation(experiment: Experiment) -> str:

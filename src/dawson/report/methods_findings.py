@@ -9,6 +9,7 @@ from dawson.report.comparators import TESTS, spelled
 from dawson.report.experiment import Experiment
 from dawson.report.findings import part_of, reason_of
 from dawson.report.formatting import as_entry, counted, decimal, is_number, listed, percent
+from dawson.report.lesion_masks import masks_sentence
 
 
 def finding_texts(experiment: Experiment) -> list[tuple[str, str]]:
@@ -64,7 +65,7 @@ def _comparators(comparison: Mapping[str, Any] | None, confidence: float) -> str
     prevalence = part_of(comparison, "net_benefit").get("prevalence")
     if is_number(prevalence):
         text += f" Net benefit (Vickers 2006) is at a prevalence of {percent(round(prevalence, 3))}."
-    return text
+    return f"{text} {masks_sentence(comparison)}".rstrip()
 
 
 def _subgroups(rows: Any) -> str:
@@ -80,10 +81,11 @@ def _saliency(saliency: Mapping[str, Any] | None) -> str:
     if not saliency or reason_of(saliency):
         return ""
     number = len(saliency.get("methods") or {})
-    return (
+    text = (
         f"{counted(number, 'kind')} of map were put to three tests (Arun 2021): whether the map changes when weights are randomised, "
         "whether networks trained again give the same map, and whether it lies on the patient’s own lesions more than on those of others."
     )
+    return f"{text} {masks_sentence(saliency)}".rstrip()
 
 
 def _learning(curve: Mapping[str, Any] | None) -> str:

@@ -16,7 +16,8 @@ from dawson.classification.model import Model, read_model
 from dawson.files import read_json, read_tsv, write_text
 from dawson.report.findings import part_of
 from dawson.report.formatting import NAMES, as_entry, decimal_estimate, estimate, is_number, listed, percent
-from dawson.report.sharing import hidden_count, refuse_individuals
+from dawson.report.limitations import ANYTHING_ELSE
+from dawson.report.sharing import as_named, hidden_count, refuse_individuals
 from dawson.report.trust import SCORES, error_of
 
 CARD = "card.md"
@@ -60,7 +61,7 @@ def model_card(model: Model) -> str:
     parts = [front_matter(model), _head(model), _use(model), _training(model), _performance(model), _certainty(carried), _limits(model)]
     text = "\n".join([*parts, _how_to(model), _digests(model)])
     if model.manifest.is_file():
-        refuse_individuals(text, set(read_tsv(model.manifest)["participant_id"]), "The model card")
+        refuse_individuals(text, as_named(read_tsv(model.manifest)["participant_id"]), "The model card")
     return text
 
 
@@ -119,15 +120,14 @@ def _head(model: Model) -> str:
 
 
 def _use(model: Model) -> str:
-    others = "anything else, a healthy brain included" if len(model.classes) < 3 else "any other disease"
     return "\n".join(
         [
             "## Intended use",
             "",
             "Research on telling these diseases apart by MRI: as a comparator, for external validation, for teaching.",
             "",
-            f"Out of scope: care of patients; scans of people with {others} (the model answers one of its classes whatever it is shown); "
-            "images that were not prepared by the same preprocessing.",
+            f"Out of scope: care of patients; scans of anything else ({ANYTHING_ELSE}), since the model answers one of its classes "
+            "whatever it is shown; images that were not prepared by the same preprocessing.",
             "",
         ]
     )

@@ -225,7 +225,10 @@ def unusual_sentence(said: Mapping[str, Any]) -> str:
             f"The scan is like those that the model learnt from: {percent(round(float(said['share_as_far']), 2))} of the people it "
             "learnt from lie as far from the middle or further."
         )
-    return f"The scan is unlike those that the model learnt from: {'; '.join(said['reasons'])}. What the model says of it may mean nothing."
+    chance = said.get("by_chance_at_most")
+    often = f" Of ordinary scans up to {percent(chance)} are called so by chance." if chance else ""
+    why = "; ".join(said["reasons"])
+    return f"The scan is unlike those that the model learnt from: {why}. What the model says of it may mean nothing.{often}"
 
 
 def disagreement(probability: Mapping[str, Any], classes: Sequence[str]) -> str:

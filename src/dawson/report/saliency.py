@@ -9,6 +9,7 @@ from typing import Any
 
 from dawson.report.findings import reason_of
 from dawson.report.formatting import as_entry, decimal_estimate, is_number, p_value
+from dawson.report.lesion_masks import masks_sentence
 from dawson.report.sharing import HIDDEN, is_small
 
 METHODS = {"gradcam": "Grad-CAM, coarse", "attribution": "Integrated gradients", "occlusion": "Occlusion of slices"}
@@ -27,14 +28,20 @@ class Saliency:
         One of them is empty.
     passed : bool or None
         None where that cannot be said.
+    failed : bool
+        A map failed a test, which is more than not to have passed all of them.
     rows : list of mapping
         method, test, passed ("passed", "failed" or "not tested") and figures (text).
+    masks : str
+        Whose lesion masks the test of localisation used.
     """
 
     reason: str
     verdict: str
     passed: bool | None
+    failed: bool
     rows: list[dict[str, str]]
+    masks: str = ""
 
 
 def saliency_section(saliency: Mapping[str, Any] | None, share: bool = False) -> Saliency | None:
@@ -49,19 +56,27 @@ def saliency_section(saliency: Mapping[str, Any] | None, share: bool = False) ->
     if saliency is None:
         return None
     if reason := reason_of(saliency):
-        return Saliency(reason, "", None, [])
+        return Saliency(reason, "", None, False, [])
     passed, verdict = saliency.get("passed"), str(saliency.get("verdict") or "")
     return Saliency(
         reason="",
         verdict=_NUMBERS.sub("", verdict) if share else verdict,
         passed=passed if isinstance(passed, bool) else None,
+        failed=bool(tests_with(saliency, False)),
         rows=[
             _row(str(method), str(test), result, share)
             for method, tests in (saliency.get("methods") or {}).items()
             for test, result in tests.items()
             if isinstance(result, Mapping) and test in TESTS
         ],
+        masks=masks_sentence(saliency),
     )
+
+
+def tests_with(saliency: Mapping[str, Any] | None, outcome: bool | None) -> list[str]:
+    """Names of the tests that some map passed (True), failed (False) or was not put to (None)."""
+    methods = ((saliency or {}).get("methods") or {}).values()
+    return [name for test, name in TESTS.items() if any(test in tests and tests[test].get("passed") is outcome for tests in methods)]
 
 
 def _row(method: str, test: str, result: Mapping[str, Any], share: bool) -> dict[str, str]:

@@ -75,7 +75,7 @@ def sections_of(run: Experiment, note: str, share: bool, count_shown: bool) -> S
     return Sections(
         trust=trust_section(findings.trust, share, people),
         comparators=comparators_section(findings.comparison, count_shown and not share),
-        subgroups=subgroups_section(findings.subgroups, everybody, share),
+        subgroups=subgroups_section(findings.subgroups, everybody, share, run.positive),
         saliency=saliency_section(findings.saliency, share),
         learning=learning_section(findings.learning_curve, count_shown),
         figures={

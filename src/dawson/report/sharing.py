@@ -97,6 +97,19 @@ def without_private(flat: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(key, value) for key, value in flat if not _PRIVATE_KEY.search(key) and "/" not in value and "\\" not in value]
 
 
+def as_named(identifiers: Iterable[Any]) -> set[str]:
+    """Everybody's identifier, with and without its prefix where that can still be told from a number.
+
+    Examples
+    --------
+    >>> sorted(as_named(["sub-P001", "sub-01"]))
+    ['P001', 'sub-01', 'sub-P001']
+    """
+    named = {str(who) for who in identifiers if str(who)}
+    bare = {who.removeprefix("sub-") for who in named}
+    return named | {who for who in bare if any(c.isalpha() for c in who) and any(c.isdigit() for c in who) and len(who) >= 4}
+
+
 def refuse_individuals(page: str, identifiers: Collection[str], what: str = "The report for sharing") -> None:
     """The last look before a page goes to others.
 

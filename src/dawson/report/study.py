@@ -21,6 +21,7 @@ from dawson.report.checklists import as_markdown, fill, guard_statement, read_ch
 from dawson.report.disclosure import Secrets, masked_matrix, secrets_of
 from dawson.report.experiment import Experiment, read_experiment
 from dawson.report.figure_files import figure_files, write_figures
+from dawson.report.findings import without_reasons
 from dawson.report.flow import Flow, analysed_text, count_flow, draw_flow, flow_steps
 from dawson.report.formatting import FIGURES
 from dawson.report.headline import PUBLISHED_LEVEL, headline, interval_rows, why_headline_differs
@@ -31,7 +32,8 @@ from dawson.report.numbering import Numbering
 from dawson.report.people import table_of_people
 from dawson.report.rendering import render
 from dawson.report.sections import sections_of
-from dawson.report.sharing import SMALLEST_COUNT, hidden_count, refuse_individuals, without_private
+from dawson.report.sharing import SMALLEST_COUNT, as_named, hidden_count, refuse_individuals, without_private
+from dawson.report.soft_labels import soft_sentence
 from dawson.report.split_picture import TEST_COLOUR, fold_colours, split_picture, split_sizes
 from dawson.report.style import class_colours
 
@@ -67,6 +69,8 @@ def write_study_report(experiment: Path, study: Path, *, share: bool = False) ->
         The dataset cannot be read.
     """
     run = read_experiment(experiment)
+    if share:
+        run = replace(run, findings=without_reasons(run.findings))
     cohort = labelled(read_cohort(study), run.config.study)
     preprocessing = _preprocessing(run, study)
     flow = _flow(run, cohort)
@@ -97,11 +101,8 @@ def _preprocessing(run: Experiment, study: Path) -> pd.DataFrame | None:
 
 
 def _identifiers(run: Experiment, cohort: Cohort) -> set[str]:
-    """Everybody's identifier, with and without its prefix where that can still be told from a number."""
     tables = (run.splits, run.predictions, run.exclusions, cohort.participants, cohort.sessions)
-    named = {str(who) for table in tables for who in table["participant_id"] if str(who)}
-    bare = {who.removeprefix("sub-") for who in named}
-    return named | {who for who in bare if any(c.isalpha() for c in who) and any(c.isdigit() for c in who) and len(who) >= 4}
+    return as_named(who for table in tables for who in table["participant_id"])
 
 
 def _flow(run: Experiment, cohort: Cohort) -> Flow:
@@ -150,6 +151,7 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], flow: Flow
         "config_text": dump_config(config),
         "headline": headline(metrics, simulated, count_shown),
         "count_shown": count_shown,
+        "soft_labels": soft_sentence(metrics, share, count_shown),
         "intervals": interval_rows(metrics, scheme, count_shown),
         "why": why_headline_differs(metrics, scheme),
         "published_level": PUBLISHED_LEVEL,

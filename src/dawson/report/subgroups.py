@@ -36,7 +36,7 @@ class Subgroups:
     rows: list[dict[str, str]]
 
 
-def subgroups_section(content: Any, overall: Any, share: bool = False) -> Subgroups | None:
+def subgroups_section(content: Any, overall: Any, share: bool = False, positive: str | None = None) -> Subgroups | None:
     """What the page says of subgroups.json; None where the run has none.
 
     Parameters
@@ -45,13 +45,15 @@ def subgroups_section(content: Any, overall: Any, share: bool = False) -> Subgro
     overall : mapping or float
         AUC of all test patients.
     share : bool
+    positive : str, optional
+        The class whose sensitivity it is; where it is not given, a rate may be over any class or over all others.
     """
     if content is None:
         return None
     if reason := reason_of(content):
         return Subgroups(reason, "", [])
     rows = visible(content, share)
-    shown = [_row(row, share) for row in rows]
+    shown = [_row(row, share, positive) for row in rows]
     return Subgroups("", _sentence(rows, as_entry(overall).get("estimate"), share), shown)
 
 
@@ -77,18 +79,21 @@ def _size(row: Mapping[str, Any]) -> int:
     return sum(int(n) for n in row["n"].values())
 
 
-def _row(row: Mapping[str, Any], share: bool) -> dict[str, str]:
+def _row(row: Mapping[str, Any], share: bool, positive: str | None) -> dict[str, str]:
     cells = {"variable": str(row["variable"]).replace("_", " "), "level": str(row["level"]), "n": _sizes(row)}
     for name in _SHOWN:
         entry = as_entry(row.get(name))
-        few = share and name != "auc" and any(tells_few(entry.get("estimate"), n) for n in _denominators(row, name))
+        few = share and name != "auc" and any(tells_few(entry.get("estimate"), n) for n in _denominators(row, name, positive))
         cells[name] = HIDDEN if few else estimate(name, entry)
     return cells
 
 
-def _denominators(row: Mapping[str, Any], name: str) -> list[int]:
-    """Over how many people a rate may be: everybody for the accuracy, one of the classes for the others."""
-    return [_size(row)] if name == "accuracy" else [int(n) for n in row["n"].values()]
+def _denominators(row: Mapping[str, Any], name: str, positive: str | None) -> list[int]:
+    """Over how many people a rate is: everybody, those with the positive class (sensitivity), or all the others (specificity)."""
+    if name == "accuracy":
+        return [_size(row)]
+    counts = [int(n) for label, n in row["n"].items() if positive is None or str(label) == positive]
+    return counts if name == "sensitivity" else [_size(row) - n for n in counts]
 
 
 def _sizes(row: Mapping[str, Any]) -> str:

@@ -122,20 +122,26 @@ def risk_table(trust: Mapping[str, Any] | None, n: int, share: bool = False) -> 
     return rows[~np.array(told, dtype=bool)].reset_index(drop=True)
 
 
+def answers_all(table: pd.DataFrame) -> bool:
+    """Whether the last point of the curve is about everybody, which a shared table may have had to leave out."""
+    return len(table) > 0 and bool(np.isclose(table["answered"].iloc[-1], 1.0))
+
+
 def risk_figure(table: pd.DataFrame, note: str = "") -> Markup | None:
-    """The risk-coverage curve; None without points."""
-    if table.empty:
+    """The risk-coverage curve; None without points, or with a single one that is not about everybody."""
+    if table.empty or (len(table) == 1 and not answers_all(table)):
         return None
     answered, error = 100 * table["answered"].to_numpy(float), 100 * table["error"].to_numpy(float)
     with drawing(4.0, 3.0) as figure:
         axes = figure.add_subplot()
         axes.plot(answered, error, color=PALETTE[0], drawstyle="steps-post")
-        axes.plot(answered[-1], error[-1], "o", color=INK, markersize=5.5, label="When it must always answer")
+        if answers_all(table):
+            axes.plot(answered[-1], error[-1], "o", color=INK, markersize=5.5, label="When it must always answer")
+            axes.legend(loc="upper left")
         axes.set(xlim=(0, 102), ylim=(0, max(10.0, 1.15 * float(error.max()))), xlabel="Patients answered, the surest first, %")
         axes.set_ylabel("Wrong among them, %")
         axes.grid(color=RULE, linewidth=0.6)
         axes.set_axisbelow(True)
-        axes.legend(loc="upper left")
         if note:
             axes.set_title(note, color=PALETTE[1], fontsize=8.5)
         return to_svg(figure, "risk-coverage", "Error by the share of patients that the model answers")

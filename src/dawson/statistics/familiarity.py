@@ -79,7 +79,9 @@ def cloud_distance(cloud: FeatureCloud, features: ArrayLike) -> NDArray[np.float
     return np.asarray(np.sqrt(np.maximum(squared, 0.0)).min(axis=1))
 
 
-def share_as_far(distances: Sequence[ArrayLike], reference: Sequence[ArrayLike]) -> NDArray[np.float64]:
+def share_as_far(
+    distances: Sequence[ArrayLike], reference: Sequence[ArrayLike], weights: Sequence[ArrayLike] | None = None
+) -> NDArray[np.float64]:
     """Share of the reference cases that lie at least as far as a case, the case itself counted among them.
 
     For a case from the same source as the reference cases this is a p value: it falls below u with a probability of about u.
@@ -90,6 +92,8 @@ def share_as_far(distances: Sequence[ArrayLike], reference: Sequence[ArrayLike])
         Distance of the n cases as each member of a model measures it.
     reference : sequence of array_like, each one-dimensional
         For each member, distances of cases that it was not fitted on; the members' reference cases are different people.
+    weights : sequence of array_like, optional
+        What each reference case counts; scans of a person with m of them 1/m. By default 1.
 
     Returns
     -------
@@ -107,9 +111,9 @@ def share_as_far(distances: Sequence[ArrayLike], reference: Sequence[ArrayLike])
     """
     if not reference or len(distances) != len(reference):
         raise ValueError(f"{len(distances)} members measured, {len(reference)} have reference cases")
-    far, total = np.zeros(np.asarray(distances[0]).shape), 0
-    for own, others in zip(distances, reference, strict=True):
-        ordered = np.sort(np.asarray(others, dtype=np.float64))
-        far += ordered.size - np.searchsorted(ordered, np.asarray(own, dtype=np.float64), side="left")
-        total += ordered.size
+    far, total = np.zeros(np.asarray(distances[0]).shape), 0.0
+    for own, others, weight in zip(distances, reference, weights or [np.ones(len(np.asarray(part))) for part in reference], strict=True):
+        as_far = np.asarray(others, dtype=np.float64) >= np.asarray(own, dtype=np.float64)[:, None]
+        far += as_far @ np.asarray(weight, dtype=np.float64)
+        total += float(np.sum(weight))
     return (far + 1) / (total + 1)

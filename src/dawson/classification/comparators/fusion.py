@@ -44,6 +44,8 @@ def predict(material: Material) -> pd.DataFrame:
         raise ExperimentError(
             f"[comparators] clinical names columns that are in no table: {', '.join(unknown)}.", "Correct the study file."
         )
+    for name in material.clinical:
+        _refuse_answer(material, name)
     if not (material.lesions or material.clinical):
         raise ExperimentError(
             "There is nothing to fuse the network with: no lesion mask in template space and no clinical column.",
@@ -60,6 +62,16 @@ def predict(material: Material) -> pd.DataFrame:
         scores = [_scores(material, table, repeat) for table in learned]
         parts += _stacked(material, repeat, scores, fixed)
     return pd.concat(parts, ignore_index=True)
+
+
+def _refuse_answer(material: Material, column: str) -> None:
+    """Refuse a clinical column that is the diagnosis under another name, or names people."""
+    values, labels = material.images[column].astype(str), material.images["label"].astype(str)
+    pairs = set(zip(values, labels, strict=True))
+    if column == "participant_id" or len(pairs) == values.nunique() == labels.nunique():
+        raise ExperimentError(
+            f"[comparators] clinical names {column}, which tells every participant's diagnosis.", "Name columns that are known before it."
+        )
 
 
 def _repeats(material: Material) -> Iterator[list[Fold]]:
