@@ -23,10 +23,10 @@ from dawson.errors import ExperimentError
 from dawson.files import read_tsv
 from dawson.statistics.bootstrap import draw_counts
 from dawson.statistics.decision_curve import net_benefit, treat_all
-from dawson.statistics.delong import delong_interval, delong_paired_test
+from dawson.statistics.delong import delong_interval
 from dawson.statistics.figures import auc, none_if_undefined
 from dawson.statistics.interval import Comparison, Interval
-from dawson.statistics.paired import mcnemar, naive_t, paired_bootstrap
+from dawson.statistics.paired import headline_test, naive_t, paired_bootstrap
 from dawson.statistics.proportions import holm
 from dawson.statistics.repeats import nadeau_bengio_test
 
@@ -249,31 +249,28 @@ def _pair(
     repeats = sorted(set(rounds[0]) & set(rounds[1]))
     sizes = _sizes(splits, people, repeats)
     level, k = section.confidence, first.positive
-    truth, right = first.truth == k, [cases.called == cases.truth for cases in (first, second)]
-    scores = [cases.probability[:, k] for cases in (first, second)]
+    truth = first.truth == k
+    areas = (truth, first.probability[:, k], second.probability[:, k])
     # Of two classes, one column, so that a tie is called as everywhere else.
-    both = (scores, truth) if len(classes) == 2 else ([first.probability, second.probability], first.truth)
-    bootstrap = {
-        "auc": paired_bootstrap(truth, scores[0], scores[1], "auc", counts, level),
-        "accuracy": paired_bootstrap(both[1], both[0][0], both[0][1], "accuracy", counts, level),
-    }
-    tests = {
-        "auc": delong_paired_test(truth, scores[0], scores[1], level),
-        "accuracy": mcnemar(right[0], right[1], level, mid_p=True),
-    }
+    calls = areas if len(classes) == 2 else (first.truth, first.probability, second.probability)
     results = []
     for figure in FIGURES:
         values = [np.array([part[repeat][figure] for repeat in repeats]) for part in rounds]
+        true, one_said, two_said = areas if figure == "auc" else calls
+        headline, bootstrap = (
+            headline_test(true, one_said, two_said, figure, level),
+            paired_bootstrap(true, one_said, two_said, figure, counts, level),
+        )
         corrected, naive = nadeau_bengio_test(values[0], values[1], *sizes, level), naive_t(values[0], values[1], level)
         results.append(
             {
                 "first": one.name,
                 "second": two.name,
                 "figure": figure,
-                "difference": _difference(bootstrap[figure]),
+                "difference": _difference(bootstrap),
                 "p": {
-                    HEADLINE_TESTS[figure]: none_if_undefined(tests[figure].p_value),
-                    "bootstrap": none_if_undefined(bootstrap[figure].p_value),
+                    HEADLINE_TESTS[figure]: none_if_undefined(headline.p_value),
+                    "bootstrap": none_if_undefined(bootstrap.p_value),
                 },
                 "nadeau_bengio": {"difference": _difference(corrected), "p": none_if_undefined(corrected.p_value)},
                 "naive_t": {"p": none_if_undefined(naive.p_value)},

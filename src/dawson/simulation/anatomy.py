@@ -5,7 +5,7 @@ Everything lies in the template's space on a 1 mm box that holds the brain, medu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dawson.imaging.brain_regions import where
-from dawson.imaging.region_atlas import region_atlas
+from dawson.imaging.region_atlas import RegionAtlas, region_atlas
 from dawson.imaging.template import template_image
 from dawson.simulation.places import lesion_places
 
@@ -24,28 +24,13 @@ COARSE = 4
 
 
 @dataclass(frozen=True)
-class Atlas:
-    """Tissue maps, labels and distances on the brain's box.
+class Atlas(RegionAtlas):
+    """The region atlas, and what a simulated brain needs besides.
 
     Parameters
     ----------
-    affine : ndarray (4, 4)
-        From voxel of the box to template mm.
-    box : tuple of slice
-        Where the box lies in the template grid.
-    grid_shape : tuple of int
-        Shape of the template grid.
-    csf, gm, wm : ndarray of float32 (160, 196, 164)
-        Share of each tissue; they add up to the brain mask.
-    mask : ndarray of float32
-        1 inside the brain.
     detail : ndarray of float32
         What the template's T1w shows beyond the tissue maps (deep grey nuclei, folia), in units of its white matter.
-    distance : dict of str to ndarray of float32
-        Millimetres to the nearest voxel of `lateral`, `third`, `fourth` (ventricle), `aqueduct` and `cortex`; those to third
-        and fourth ventricle and aqueduct end at 40 mm.
-    labels : ndarray of uint8
-        What each voxel is: keys of `dawson.imaging.brain_regions.LABELS`, 0 outside the brain.
     regions : dict of str to ndarray of int (n, 3)
         Voxels of the box where a lesion's centre may lie.
     outward : ndarray of float32 (3, 40, 49, 41)
@@ -54,16 +39,7 @@ class Atlas:
         The same for the third ventricle, fading faster.
     """
 
-    affine: NDArray[np.float64]
-    box: tuple[slice, slice, slice]
-    grid_shape: tuple[int, int, int]
-    csf: Volume
-    gm: Volume
-    wm: Volume
-    mask: Volume
     detail: Volume
-    distance: dict[str, Volume]
-    labels: NDArray[np.uint8]
     regions: dict[str, NDArray[np.int16]]
     outward: NDArray[np.float32]
     outward_third: NDArray[np.float32]
@@ -72,11 +48,6 @@ class Atlas:
     def shape(self) -> tuple[int, int, int]:
         """Shape of the box."""
         return self.mask.shape
-
-    @property
-    def origin_mm(self) -> NDArray[np.float64]:
-        """Template coordinates of the box's first voxel."""
-        return self.affine[:3, 3]
 
     @cached_property
     def deep_grey(self) -> NDArray[np.intp]:
@@ -155,19 +126,11 @@ def atlas() -> Atlas:
     gm, wm, csf, mask, distance, labels = known.gm, known.wm, known.csf, known.mask, known.distance, known.labels
     t1w = np.asarray(template_image(1.0).dataobj, dtype=np.float32)[known.box]
     return Atlas(
-        known.affine,
-        known.box,
-        known.grid_shape,
-        csf,
-        gm,
-        wm,
-        mask,
-        _detail(t1w, csf, gm, wm, mask),
-        distance,
-        labels,
-        lesion_places(labels, gm, wm, csf, distance, *known.coordinates()),
-        _outward(distance["lateral"], 12.0),
-        _outward(distance["third"], 6.0),
+        **{field.name: getattr(known, field.name) for field in fields(known)},
+        detail=_detail(t1w, csf, gm, wm, mask),
+        regions=lesion_places(labels, gm, wm, csf, distance, *known.coordinates()),
+        outward=_outward(distance["lateral"], 12.0),
+        outward_third=_outward(distance["third"], 6.0),
     )
 
 

@@ -10,8 +10,22 @@ from scipy import stats
 
 from dawson.statistics.interval import Comparison, check_confidence
 
-# Sums of the same fractions in another order differ in the last bits.
-_SAME = 1e-12
+SAME = 1e-12
+"""Differences below this are none: sums of the same fractions in another order differ in the last bits."""
+
+
+def paired_results(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The results of two models as arrays.
+
+    Raises
+    ------
+    ValueError
+        Their shapes differ, or there are none.
+    """
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.shape != two.shape or not one.size:
+        raise ValueError(f"results have shapes {one.shape} and {two.shape}: one of each model per row is needed")
+    return one, two
 
 
 def sign_flip_test(
@@ -56,7 +70,7 @@ def sign_flip_test(
     ----------
     Pitman EJG. Significance tests which may be applied to samples from any populations. JRSS Suppl 4 (1937) 119-130.
     """
-    one, two = _pair(first, second)
+    one, two = paired_results(first, second)
     return _flipped((one - two) / one.size, np.zeros(one.size), n_flips, seed, confidence, mid_p, "sign-flip test over patients")
 
 
@@ -103,7 +117,7 @@ def auc_exchange_test(
     paired design. Stat Med 24 (2005) 2873-2893.
     """
     true = np.asarray(truth, dtype=bool)
-    one, two = _pair(first, second)
+    one, two = paired_results(first, second)
     if true.shape != one.shape:
         raise ValueError(f"truth has shape {true.shape}, the models {one.shape}")
     if true.all() or not true.any():
@@ -129,11 +143,11 @@ def _flipped(
 ) -> Comparison:
     """Test a sum of per-patient shares by flipping their signs."""
     difference, spread = float(share.sum()), float(np.sqrt((share**2).sum()))
-    if spread < _SAME:
+    if spread < SAME:
         return Comparison(difference, math.nan, math.nan, math.nan, 1.0, method)
     signs = np.random.default_rng(seed).integers(0, 2, size=(n_flips, share.size), dtype=np.int8) * 2.0 - 1.0
     flipped = np.abs(signs @ share)
-    more, same = int(np.sum(flipped > abs(difference) + _SAME)), int(np.sum(np.abs(flipped - abs(difference)) <= _SAME))
+    more, same = int(np.sum(flipped > abs(difference) + SAME)), int(np.sum(np.abs(flipped - abs(difference)) <= SAME))
     # The sample itself is one of the exchanges.
     p_value = (more + (same + 1) / 2) / (n_flips + 1) if mid_p else (more + same + 1) / (n_flips + 1)
     residual = share.copy()
@@ -142,10 +156,3 @@ def _flipped(
     half = float(np.quantile(np.abs(signs @ residual), check_confidence(confidence)))
     low, high = max(-1.0, difference - half), min(1.0, difference + half)
     return Comparison(difference, low, high, difference / spread, p_value, f"{method} ({n_flips} exchanges{', mid-p' if mid_p else ''})")
-
-
-def _pair(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if one.shape != two.shape or not one.size:
-        raise ValueError(f"results have shapes {one.shape} and {two.shape}: one of each model per row is needed")
-    return one, two

@@ -14,12 +14,9 @@ from scipy import stats
 
 from dawson.statistics.bootstrap import percentile_interval, replicate_figures
 from dawson.statistics.delong import delong_paired_test
-from dawson.statistics.exchange import sign_flip_test
+from dawson.statistics.exchange import SAME, paired_results, sign_flip_test
 from dawson.statistics.figures import FIGURES, binary_figures, macro_figures
 from dawson.statistics.interval import Comparison, check_confidence
-
-# Sums of the same fractions in another order differ in the last bits.
-_SAME = 1e-12
 
 
 def headline_test(truth: ArrayLike, first: ArrayLike, second: ArrayLike, figure: str, confidence: float = 0.95) -> Comparison:
@@ -50,7 +47,7 @@ def headline_test(truth: ArrayLike, first: ArrayLike, second: ArrayLike, figure:
     ValueError
         The shapes do not fit, or there is no such figure (of a macro area use `paired_bootstrap`).
     """
-    one, two = _pair(first, second)
+    one, two = paired_results(first, second)
     if figure == "auc" and one.ndim == 1:
         return delong_paired_test(truth, one, two, confidence)
     if figure == "mean" and one.ndim == 1:
@@ -93,7 +90,7 @@ def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike, confidence: flo
     McNemar Q. Psychometrika 12 (1947) 153-157. Fagerland MW, Lydersen S, Laake P. BMC Med Res Methodol 13 (2013) 91.
     Bonett DG, Price RM. J Educ Behav Stat 37 (2012) 479-488, eq. 4.
     """
-    one, two = _pair(np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool))
+    one, two = paired_results(np.asarray(first_correct, dtype=bool), np.asarray(second_correct, dtype=bool))
     better, worse = int(np.sum(one > two)), int(np.sum(one < two))
     discordant, least = better + worse, min(better, worse)
     p_value = 2 * float(stats.binom.cdf(least, discordant, 0.5))
@@ -138,7 +135,7 @@ def paired_bootstrap(
     ValueError
         The shapes do not fit, or there is no such figure.
     """
-    one, two = _pair(first, second)
+    one, two = paired_results(first, second)
     true, weight = np.asarray(truth), np.asarray(counts, dtype=np.float64)
     if true.shape != one.shape[:1] or weight.ndim != 2 or weight.shape[1] != true.size:
         raise ValueError(f"truth has shape {true.shape}, counts {weight.shape}, the models {one.shape}")
@@ -148,8 +145,8 @@ def paired_bootstrap(
     known = resampled[~np.isnan(resampled)]
     p_value = math.nan
     if not math.isnan(interval.low):
-        tied = 0.5 * np.mean(np.abs(known) < _SAME)
-        side = min(float(np.mean(known <= -_SAME) + tied), float(np.mean(known >= _SAME) + tied))
+        tied = 0.5 * np.mean(np.abs(known) < SAME)
+        side = min(float(np.mean(known <= -SAME) + tied), float(np.mean(known >= SAME) + tied))
         p_value = min(1.0, max(2 * side, 1 / known.size))
     return Comparison(difference, interval.low, interval.high, math.nan, p_value, f"paired {interval.method}")
 
@@ -172,12 +169,12 @@ def naive_t(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Co
     ValueError
         The lengths differ or there are no repeats.
     """
-    one, two = _pair(first, second)
+    one, two = paired_results(first, second)
     difference = (one - two)[~np.isnan(one - two)]
     method = "paired t test over repeats as if independent"
     mean = float(difference.mean()) if difference.size else math.nan
-    if difference.size < 2 or np.ptp(difference) < _SAME:
-        same = difference.size > 1 and abs(mean) < _SAME
+    if difference.size < 2 or np.ptp(difference) < SAME:
+        same = difference.size > 1 and abs(mean) < SAME
         return Comparison(mean, math.nan, math.nan, math.nan, 1.0 if same else math.nan, method)
     error = float(difference.std(ddof=1)) / math.sqrt(difference.size)
     half = float(stats.t.ppf((1 + check_confidence(confidence)) / 2, difference.size - 1)) * error
@@ -202,10 +199,3 @@ def _figure(
         return float(right.mean()), np.asarray(weight @ right / weight.sum(axis=1), dtype=np.float64)
     each = [replicate_figures(truth == k, values[:, k], label == k, weight)[figure] for k in range(values.shape[1])]
     return macro_figures(truth, values, label)[figure], np.asarray(np.mean(each, axis=0), dtype=np.float64)
-
-
-def _pair(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if one.shape != two.shape or not one.size:
-        raise ValueError(f"results have shapes {one.shape} and {two.shape}: one of each model per row is needed")
-    return one, two
