@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dawson.classification.cases import Cases, entry
-from dawson.classification.out_of_sample import patient_means
+from dawson.classification.out_of_sample import patient_means, text_keys
 from dawson.config import EvaluationSection
 from dawson.errors import TooFewParticipantsError
 from dawson.statistics.bootstrap import draw_counts
@@ -60,7 +60,7 @@ def conformal_sets(predictions: pd.DataFrame, classes: Sequence[str], alpha: flo
     """
     index = {name: k for k, name in enumerate(classes)}
     least, parts, have = smallest_calibration(alpha), [], dict.fromkeys(classes, 0)
-    rounds = list(_plain(predictions).groupby("repeat"))
+    rounds = list(text_keys(predictions).groupby("repeat"))
     for _, rows in rounds:
         held, tested = rows[rows["role"] == "validation"], rows[rows["role"] == "test"]
         people = held.drop_duplicates("participant_id")["label"].value_counts()
@@ -239,8 +239,3 @@ def _coverage_and_error(
         ratio_interval(covered, np.ones(people), counts, section.confidence),
         ratio_interval(wrong, single, counts, section.confidence),
     )
-
-
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    session = table["session_id"].astype(object)
-    return table.assign(participant_id=table["participant_id"].astype(str), session_id=session.where(session.notna(), "").astype(str))

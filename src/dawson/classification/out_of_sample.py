@@ -49,7 +49,7 @@ def checked_test_rows(predictions: pd.DataFrame, splits: pd.DataFrame, classes: 
     needed = [*KEYS, "role", "label", *(_PREFIX + name for name in classes)]
     if missing := [name for name in needed if name not in predictions.columns]:
         raise ExperimentError(f"The predictions have no column {', '.join(missing)}.", _FIX)
-    table, plan = _plain(predictions), _plain(splits)
+    table, plan = text_keys(predictions), text_keys(splits)
     _check_roles(table, plan)
     test = table[table["role"] == "test"].reset_index(drop=True)
     if test.empty:
@@ -77,7 +77,7 @@ def test_probabilities(predictions: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         repeat, participant_id, session_id, label, probability_CLASS for each class; one row per repeat and image.
     """
-    test = _plain(predictions[predictions["role"] == "test"])
+    test = text_keys(predictions[predictions["role"] == "test"])
     columns = _probability_columns(test)
     return test.groupby(["repeat", "participant_id", "session_id", "label"], sort=True)[columns].mean().reset_index()
 
@@ -114,8 +114,8 @@ def patient_means(predictions: pd.DataFrame) -> pd.DataFrame:
     return means.reset_index()
 
 
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    # A study without sessions reads back from its file with missing session names.
+def text_keys(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with participants and sessions as text; a study without sessions reads back from its file with missing session names."""
     session = table["session_id"].astype(object)
     return table.assign(participant_id=table["participant_id"].astype(str), session_id=session.where(session.notna(), "").astype(str))
 
