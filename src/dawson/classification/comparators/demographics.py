@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dawson.classification.comparators import Comparator
-from dawson.classification.comparators.material import Material, Probability, Rows, by_fold
-from dawson.classification.comparators.regression import encoder, logistic
+from dawson.classification.comparators.material import Material, by_fold
+from dawson.classification.comparators.regression import fit_predict
 from dawson.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ def predict(material: Material) -> pd.DataFrame:
     columns = [name for name in COLUMNS if name in material.images and material.images[name].notna().any()]
     if not columns:
         raise ExperimentError("Neither age nor sex is known of anybody.", "Add them to participants.tsv.")
-
-    def fit_predict(training: Rows, wanted: Rows) -> Probability:
-        weight = material.weights(training)
-        encode = encoder(material.images, columns, material.images["participant_id"], training, weight)
-        return logistic(encode(training), material.labels[training], weight, _STRENGTH)(encode(wanted))
-
-    return by_fold(material, fit_predict)
+    return by_fold(material, lambda training, wanted: fit_predict(material, material.images, columns, training, wanted, _STRENGTH))
 
 
 COMPARATOR = Comparator(

@@ -22,8 +22,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dawson.classification.comparators import Comparator, lesion_features
-from dawson.classification.comparators.material import KEYS, Fold, Material, Probability, Rows, predictions_table
-from dawson.classification.comparators.regression import encoder, logistic
+from dawson.classification.comparators.material import KEYS, Fold, Material, Rows, predictions_table
+from dawson.classification.comparators.regression import fit_predict
 from dawson.classification.comparators.rules import answers
 from dawson.errors import ExperimentError, LeakageError
 
@@ -114,12 +114,12 @@ def _stacked(material: Material, folds: list[Fold], scores: list[NDArray[np.floa
     tested = np.unique(np.concatenate([fold.test for fold in folds]))
     teachers = np.concatenate([fold.validation for fold in folds])
     _refuse_tested(material, teachers, tested)
-    test = _fit_predict(material, table, np.sort(teachers), tested)
+    test = fit_predict(material, table, list(table.columns), np.sort(teachers), tested, _STRENGTH)
     parts = []
     for fold in folds:
         # A validation image's own label must not teach the stacker that predicts it.
         others = np.sort(np.concatenate([other.validation for other in folds if other.fold != fold.fold]))
-        validation = _fit_predict(material, table, others, fold.validation)
+        validation = fit_predict(material, table, list(table.columns), others, fold.validation, _STRENGTH)
         parts.append(predictions_table(material, fold, fold.validation, "validation", validation))
         parts.append(predictions_table(material, fold, fold.test, "test", test[np.searchsorted(tested, fold.test)]))
     return parts
@@ -131,12 +131,6 @@ def _refuse_tested(material: Material, teachers: Rows, tested: Rows) -> None:
     if both or len(set(teachers.tolist())) != len(teachers):
         who = ", ".join(sorted(both)) or "an image"
         raise LeakageError(f"{who} would teach the fusion twice, or teach it and be tested by it.", "Make the splits again.")
-
-
-def _fit_predict(material: Material, table: pd.DataFrame, teachers: Rows, wanted: Rows) -> Probability:
-    weight = material.weights(teachers)
-    encode = encoder(table, list(table.columns), material.images["participant_id"], teachers, weight)
-    return logistic(encode(teachers), material.labels[teachers], weight, _STRENGTH)(encode(wanted))
 
 
 COMPARATOR = Comparator(

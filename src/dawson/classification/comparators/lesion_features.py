@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dawson.classification.comparators import Comparator
-from dawson.classification.comparators.material import Material, Probability, Rows, by_fold
-from dawson.classification.comparators.regression import encoder, logistic
+from dawson.classification.comparators.material import Material, by_fold
+from dawson.classification.comparators.regression import fit_predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +38,7 @@ def summary_table(lesions: Sequence[tuple[LesionFeatures, ...]]) -> pd.DataFrame
 def predict(material: Material) -> pd.DataFrame:
     """Logistic regression with a strong quadratic penalty on the summary of each scan's lesions."""
     table = summary_table(material.lesions_of_images())
-
-    def fit_predict(training: Rows, wanted: Rows) -> Probability:
-        weight = material.weights(training)
-        encode = encoder(table, list(table.columns), material.images["participant_id"], training, weight)
-        return logistic(encode(training), material.labels[training], weight, _STRENGTH)(encode(wanted))
-
-    return by_fold(material, fit_predict)
+    return by_fold(material, lambda training, wanted: fit_predict(material, table, list(table.columns), training, wanted, _STRENGTH))
 
 
 COMPARATOR = Comparator(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dawson.classification.comparators.material import Probability, Rows
+from dawson.classification.comparators.material import Material, Probability, Rows
 
 Matrix = NDArray[np.float64]
 
@@ -86,3 +86,26 @@ def logistic(x: Matrix, labels: NDArray[np.intp], weight: NDArray[np.float64], s
 
     model = LogisticRegression(C=strength, max_iter=2000).fit(x, labels, sample_weight=weight)
     return lambda wanted: np.asarray(model.predict_proba(wanted), dtype=np.float64)
+
+
+def fit_predict(
+    material: Material, table: pd.DataFrame, columns: Sequence[str], training: Rows, wanted: Rows, strength: float
+) -> Probability:
+    """Encode, fit on the training images and give the probabilities of the wanted ones, shape (wanted, classes).
+
+    Parameters
+    ----------
+    material : Material
+        Gives labels, people and their weights.
+    table : DataFrame
+        One row an image of the material.
+    columns : sequence of str
+        What is used of it.
+    training, wanted : ndarray of int
+        Rows.
+    strength : float
+        As for `logistic`.
+    """
+    weight = material.weights(training)
+    encode = encoder(table, list(columns), material.images["participant_id"], training, weight)
+    return logistic(encode(training), material.labels[training], weight, strength)(encode(wanted))
