@@ -42,9 +42,13 @@ class StudySection(Section):
 
 
 class GovernanceSection(Section):
-    """Whether consent is managed by Dawson."""
+    """Whether consent is managed by Dawson, and for what this study uses its people's data."""
 
     managed: bool = False
+    purpose: str = "disease-research"
+    diseases: tuple[str, ...] = ("MS", "NMOSD")
+    commercial: bool = False
+    country: str = ""
 
 
 class PreprocessSection(Section):
@@ -64,6 +68,15 @@ class PreprocessSection(Section):
         if value not in REGISTRATION_MM:
             raise ValueError(f"registration_mm = {value:g} must be 1, 2, 3 or 4: the template comes in whole millimetres")
         return value
+
+
+class QualitySection(Section):
+    """Which scans are good enough, by the decision of `dawson quality run` or a person's verdict."""
+
+    exclude: tuple[Literal["reject", "review"], ...] = ("reject",)
+    review_z: Annotated[float, Field(gt=0)] = 3.5
+    reject_z: Annotated[float, Field(gt=0)] = 7.0
+    minimum_group: Annotated[int, Field(ge=3)] = 8
 
 
 class SplitSection(Section):
@@ -116,6 +129,7 @@ class StudyConfig(Section):
     study: StudySection = StudySection()
     governance: GovernanceSection = GovernanceSection()
     preprocess: PreprocessSection = PreprocessSection()
+    quality: QualitySection = QualitySection()
     split: SplitSection = SplitSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
@@ -167,20 +181,6 @@ def read_config(path: Path) -> StudyConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
     return parse_config(content, str(path))
-
-
-def refuse_managed(config: StudyConfig) -> None:
-    """Stop before any image is read where consent is managed: this version reads no consent records.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if config.governance.managed:
-        raise ConfigError(
-            "[governance] managed = true needs consent records, and this version does not read them.",
-            "Set managed = false to work without them; every output will say so.",
-        )
 
 
 def dump_config(config: StudyConfig) -> str:

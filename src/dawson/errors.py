@@ -63,6 +63,22 @@ class ImageError(DawsonError):
         self.problem = problem
 
 
+class IntakeError(DawsonError):
+    """A source of scans, a rule file or a key cannot be used as it is."""
+
+
+class QualityError(DawsonError):
+    """A protocol file, a quality table or a verdict cannot be used as it is."""
+
+
+class GovernanceError(DawsonError):
+    """A consent record, an agreement, a key or the audit log cannot be used as it is."""
+
+
+class ConsentError(GovernanceError):
+    """Somebody's data may not be used for what was asked."""
+
+
 class PreprocessingError(DawsonError):
     """A step between the raw scan and the channel image failed."""
 

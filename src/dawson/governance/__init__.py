@@ -1,0 +1,1 @@
+"""Consent, access, withdrawal and audit: files beside a study, not database tables."""

@@ -1,0 +1,179 @@
+"""The files and table rows of one person in a study: found by name, hashed, removed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from dawson.errors import GovernanceError
+from dawson.files import atomic_path, sha256
+from dawson.governance.ledger import FOLDER
+from dawson.governance.mentions import PAGES, TABLES, TEXT, Label
+from dawson.governance.traces import Trace
+
+_BLOCK = 1 << 20
+# What belongs to rooms above, which have hooks of their own.
+OTHERS = (FOLDER, "experiments", "models", "external", "exports")
+IMAGES = (".nii", ".nii.gz", ".npy", ".npz", ".mgz", ".dcm", ".png", ".jpg", ".jpeg", ".ima", ".mnc")
+
+
+class FilesAndRows:
+    """The hook of this room: folders and files that bear the person's label, rows of tables, pages that show the person."""
+
+    def find(self, study: Path, participant_id: str) -> list[Trace]:
+        """List them."""
+        return list(_work(study, Label(participant_id), change=False))
+
+    def remove(self, study: Path, participant_id: str) -> list[Trace]:
+        """Remove them: rows first, since a table may be all that still tells where a file was."""
+        return list(_work(study, Label(participant_id), change=True))
+
+
+def is_image(name: str) -> bool:
+    """Whether a file holds voxels or a picture, by its name; DICOM files often have no suffix, and count."""
+    return name.lower().endswith(IMAGES) or "." not in name
+
+
+def image_digests(study: Path, participant_id: str) -> dict[str, int]:
+    """SHA-256 of every image of a person to its size in bytes; of a packed one also what is inside, so that packing anew hides nothing."""
+    found = {}
+    for path in sorted(own_files(study, Label(participant_id), everywhere=True)):
+        if is_image(path.name) and not path.is_symlink() and path.stat().st_size:
+            found[sha256(path)] = path.stat().st_size
+            if path.suffix == ".gz":
+                found |= _inside(path)
+    return found
+
+
+def _inside(path: Path) -> dict[str, int]:
+    unpacked = unpacked_digest(path)
+    return {} if unpacked is None else dict([unpacked])
+
+
+def unpacked_digest(path: Path) -> tuple[str, int] | None:
+    """SHA-256 and size of what is inside a gzip file; None where it is none."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with gzip.open(path) as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    except (OSError, EOFError, zlib.error):
+        return None
+    return digest.hexdigest(), size
+
+
+def own_files(study: Path, label: Label, everywhere: bool = False) -> Iterator[Path]:
+    """Files whose name, or the name of a folder above them, bears the label; other people's folders are not entered."""
+    for place in own_places(study, label, everywhere):
+        if place.is_dir() and not place.is_symlink():
+            yield from (Path(folder) / name for folder, _, names in os.walk(place) for name in names)
+        else:
+            yield place
+
+
+def own_places(study: Path, label: Label, everywhere: bool = False) -> Iterator[Path]:
+    """The topmost folders and files that bear the label."""
+    for folder, folders, names in _shared_folders(study, everywhere):
+        own = [name for name in folders if label.names(name)]
+        yield from (folder / name for name in own)
+        yield from (folder / name for name in names if label.names(name))
+
+
+def _shared_folders(study: Path, everywhere: bool = False) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Every folder that is not one person's alone, with the names in it."""
+    skipped = (FOLDER,) if everywhere else OTHERS
+    for name, folders, names in os.walk(study):
+        folder = Path(name)
+        if folder == study:
+            folders[:] = [item for item in folders if item not in skipped]
+        yield folder, list(folders), names
+        folders[:] = sorted(item for item in folders if not item.startswith("sub-"))
+
+
+def _work(study: Path, label: Label, change: bool) -> Iterator[Trace]:
+    shared = [
+        folder / name
+        for folder, _, names in _shared_folders(study)
+        for name in sorted(names)
+        if Path(name).suffix.lower() in TEXT and not label.names(name)
+    ]
+    for path in shared:
+        if path.is_file() and not path.is_symlink() and label.is_in_file(path):
+            yield from _shared_file(study, path, label, change)
+    for place in sorted(own_places(study, label)):
+        yield from _own_place(study, place, change)
+
+
+def _own_place(study: Path, place: Path, change: bool) -> Iterator[Trace]:
+    done = "removed" if change else "would be removed"
+    is_folder = place.is_dir() and not place.is_symlink()
+    files = sorted(Path(folder) / name for folder, _, names in os.walk(place) for name in names) if is_folder else [place]
+    traces = [
+        Trace("image" if is_image(path.name) else "file", path.relative_to(study).as_posix(), "bears the label", done) for path in files
+    ]
+    if change:
+        _delete(place, is_folder)
+    yield from traces
+
+
+def _delete(place: Path, is_folder: bool) -> None:
+    try:
+        if is_folder:
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+    except OSError as error:
+        problem = f"{error.filename or place} cannot be removed: {error.strerror}."
+        raise GovernanceError(problem, "Give yourself the right to, and call the same command again: it goes on there.") from None
+
+
+def _shared_file(study: Path, path: Path, label: Label, change: bool) -> Iterator[Trace]:
+    place = path.relative_to(study).as_posix()
+    suffix = path.suffix.lower()
+    if suffix in TABLES:
+        kept, rows, named = _without(path.read_bytes(), label, b"\t" if suffix == ".tsv" else b",")
+        if change:
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(kept)
+        done = "removed" if change else "would be removed"
+        if rows:
+            yield Trace("row", place, f"{rows} row{'s' * (rows != 1)}", done)
+        if named:
+            yield Trace("mention", place, f"named in {named} row{'s' * (named != 1)} of others", done)
+    elif suffix in PAGES:
+        if change:
+            path.unlink()
+        yield Trace("page", place, "may show the person", "removed; make it again" if change else "would be removed; make it again")
+    else:
+        yield Trace("text", place, "names the person", "look at it: a person has to change or remove it")
+
+
+def _without(content: bytes, label: Label, delimiter: bytes) -> tuple[bytes, int, int]:
+    """A table without the person's rows, how many these were, and how many rows of others named the person and no longer do.
+
+    A row is the person's by its participant_id; in a table without that column every row is that names the person.
+    """
+    header, end, rest = content.partition(b"\n")
+    names = [name.strip().strip(b'"') for name in header.removeprefix(b"\xef\xbb\xbf").split(delimiter)]
+    column = names.index(b"participant_id") if b"participant_id" in names else None
+    kept, rows, named = [], 0, 0
+    for line in rest.splitlines(keepends=True):
+        if not label.is_in(line):
+            kept.append(line)
+        elif column is None or _is_own(line, column, delimiter, label):
+            rows += 1
+        else:
+            named += 1
+            kept.append(label.blotted(line))
+    return label.blotted(header) + end + b"".join(kept), rows, named
+
+
+def _is_own(line: bytes, column: int, delimiter: bytes, label: Label) -> bool:
+    cells = line.split(delimiter)
+    return column < len(cells) and label.is_in(cells[column])

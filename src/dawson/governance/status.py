@@ -1,0 +1,130 @@
+"""Where the governance of a study stands, in one view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dawson.config import STUDY_FILE, read_config
+from dawson.files import read_tsv
+from dawson.governance.access import access_path, read_policy
+from dawson.governance.audit_verify import verify
+from dawson.governance.consent import ConsentRecord, read_ledger
+from dawson.governance.gate import rule, use_of
+from dawson.governance.tombstones import read_tombstones
+from dawson.governance.withdrawal import unfinished
+
+# How long before its last day a consent or an agreement is named as about to expire.
+SOON = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `dawson governance status` says.
+
+    Parameters
+    ----------
+    managed : bool
+        By the study file.
+    purpose : str
+    people : int
+        In participants.tsv.
+    allowed : int
+        Of them, who may be used for training for the study's purpose now.
+    refused : dict of str to int
+        Reason to number of people.
+    expiring : tuple of str
+        Participants whose consent ends within `SOON`.
+    withdrawn : int
+    unfinished : tuple of str
+        Participants whose withdrawal was interrupted.
+    agreements : dict of str to str
+        Agreement to how long it holds.
+    events : int
+        In the audit log.
+    problems, notes : tuple of str
+        What `verify` found.
+    """
+
+    managed: bool
+    purpose: str
+    people: int
+    allowed: int
+    refused: dict[str, int]
+    expiring: tuple[str, ...]
+    withdrawn: int
+    unfinished: tuple[str, ...]
+    agreements: dict[str, str]
+    events: int
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def participants_of(study: Path | str) -> list[str]:
+    """participant_id of everybody in participants.tsv; nobody where there is no such table."""
+    path = Path(study) / "participants.tsv"
+    return [str(name) for name in read_tsv(path)["participant_id"]] if path.is_file() else []
+
+
+def status_of(study: Path | str, at: datetime | None = None) -> Status:
+    """Consent, access, withdrawals and audit of a study.
+
+    Raises
+    ------
+    GovernanceError
+        One of its files cannot be read.
+    """
+    study = Path(study)
+    moment = at or datetime.now(UTC)
+    governance = read_config(study / STUDY_FILE).governance
+    people = participants_of(study)
+    ruling = rule(study, people, use_of(governance, "train"), managed=governance.managed, at=moment, record=False)
+    found = verify(study)
+    return Status(
+        managed=governance.managed,
+        purpose=governance.purpose,
+        people=len(people),
+        allowed=len(ruling.allowed),
+        refused=counted(ruling.refused),
+        expiring=_expiring(read_ledger(study).latest, moment),
+        withdrawn=len(read_tombstones(study)),
+        unfinished=tuple(unfinished(study)),
+        agreements=_agreements(study, moment),
+        events=len(found.events),
+        problems=tuple(found.problems),
+        notes=tuple(found.notes),
+    )
+
+
+def counted(refused: Mapping[str, str]) -> dict[str, int]:
+    """How many people are refused for each reason, most first."""
+    counts: dict[str, int] = {}
+    for reason in refused.values():
+        counts[reason] = counts.get(reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _expiring(latest: Mapping[str, ConsentRecord], at: datetime) -> tuple[str, ...]:
+    today = at.astimezone(UTC).date()
+    return tuple(
+        name
+        for name, record in latest.items()
+        if record.status == "given" and record.expires is not None and today <= record.expires <= today + SOON
+    )
+
+
+def _agreements(study: Path, at: datetime) -> dict[str, str]:
+    if not access_path(study).is_file():
+        return {}
+    today = at.astimezone(UTC).date()
+    found = {}
+    for agreement in read_policy(study).agreements:
+        if today > agreement.expires:
+            found[agreement.id] = f"expired on {agreement.expires}"
+        elif today < agreement.signed:
+            found[agreement.id] = f"holds from {agreement.signed}"
+        else:
+            found[agreement.id] = f"until {agreement.expires}" + (", soon" if agreement.expires <= today + SOON else "")
+    return found

@@ -1,0 +1,79 @@
+"""What stays of somebody who withdrew: the pseudonym, the day, and digests by which a scan that comes back is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dawson.errors import GovernanceError
+from dawson.governance.ledger import append_lines, complete_lines, governance_folder
+
+TOMBSTONES = "tombstones.jsonl"
+
+
+class Tombstone(BaseModel):
+    """One line of governance/tombstones.jsonl; a person may have several, and they count together.
+
+    Parameters
+    ----------
+    participant_id : str
+        The pseudonym in this study.
+    withdrawn_at : datetime
+        UTC.
+    images : dict of str to int
+        SHA-256 of image files that were removed, hexadecimal, to their size in bytes: only a file of that size has to be read to be sure.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    participant_id: str
+    withdrawn_at: datetime
+    images: dict[str, int] = Field(default_factory=dict)
+
+
+def read_tombstones(study: Path | str) -> dict[str, Tombstone]:
+    """Everybody who withdrew from a study.
+
+    Raises
+    ------
+    GovernanceError
+        The file cannot be read: then nobody's data may be used until it is repaired.
+    """
+    path = governance_folder(study) / TOMBSTONES
+    found: dict[str, Tombstone] = {}
+    for number, line in enumerate(complete_lines(path), start=1):
+        try:
+            stone = Tombstone.model_validate_json(line)
+        except ValidationError:
+            raise GovernanceError(f"{path}, line {number}, is not a tombstone.", "Restore the file from your backup.") from None
+        earlier = found.get(stone.participant_id)
+        if earlier is not None:
+            images = {**earlier.images, **stone.images}
+            stone = Tombstone(participant_id=stone.participant_id, withdrawn_at=earlier.withdrawn_at, images=images)
+        found[stone.participant_id] = stone
+    return found
+
+
+def set_tombstone(study: Path | str, participant_id: str, images: Mapping[str, int] | None = None, at: datetime | None = None) -> Tombstone:
+    """Write that somebody withdrew; digests that the tombstone has already are not written again.
+
+    Returns
+    -------
+    Tombstone
+        As it stands now.
+    """
+    known = read_tombstones(study).get(participant_id)
+    new = {digest: size for digest, size in (images or {}).items() if known is None or digest not in known.images}
+    if known is not None and not new:
+        return known
+    stone = Tombstone(participant_id=participant_id, withdrawn_at=at or datetime.now(UTC), images=new)
+    append_lines(governance_folder(study) / TOMBSTONES, [stone.model_dump_json().encode()])
+    return read_tombstones(study)[participant_id]
+
+
+def withdrawn_image(study: Path | str, digest: str) -> str | None:
+    """The participant who withdrew and had an image with this SHA-256; None where there is none."""
+    return next((name for name, stone in read_tombstones(study).items() if digest in stone.images), None)
