@@ -1,0 +1,1 @@
+"""Scans from a scanner or another centre: found, de-identified, converted, sorted, defaced."""

@@ -1,0 +1,252 @@
+"""A whole intake: planned, done session by session, and written down after each, so that it can be taken up again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dawson.config import STUDY_FILE, read_config
+from dawson.errors import IntakeError
+from dawson.files import write_text
+from dawson.governance.keys import read_or_make_secret, read_secret
+from dawson.intake.codes import Codes
+from dawson.intake.convert import dcm2niix_path
+from dawson.intake.plan import Plan, make_plan
+from dawson.intake.process import Job, Made, deidentify_series, keep_dicom, process_session
+from dawson.intake.publish import Publisher
+from dawson.intake.record import Record, Row, locked
+from dawson.intake.series import find_series
+from dawson.intake.sorting import SHIPPED, STUDY_RULES, RuleFile, read_rules
+from dawson.intake.sources import Limits, open_source
+from dawson.parallel import each
+from dawson.progress import progress
+
+KEY = "intake.key"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person at the terminal chose.
+
+    Parameters
+    ----------
+    rules : Path or None
+        Rule file; by default the study's own, else the shipped one.
+    take : mapping of str to str
+        Further lines for [take].
+    key : Path or None
+        Secret of the pseudonyms; by default `intake.key` in the key folder.
+    site : str
+        Centre or scanner for the participants table.
+    deface : bool
+    use_issuer : bool
+    dicom_out, quarantine, link : Path or None
+        De-identified DICOM; what failed, and pictures of heads; the table of who is who. All outside the study.
+    jobs : int
+    """
+
+    rules: Path | None = None
+    take: Mapping[str, str] | None = None
+    key: Path | None = None
+    site: str = ""
+    deface: bool = True
+    use_issuer: bool = True
+    dicom_out: Path | None = None
+    quarantine: Path | None = None
+    link: Path | None = None
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What an intake did.
+
+    Parameters
+    ----------
+    plan : Plan
+    rows : tuple of Row
+        Of this run; series that were in the study already have none.
+    quarantine : Path
+    dropped : Counter
+        Fields of sidecars that were left out, by how many series had them.
+    """
+
+    plan: Plan
+    rows: tuple[Row, ...]
+    quarantine: Path
+    dropped: Counter[str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Series by what became of them."""
+        statuses = Counter(row.status for row in self.rows if not row.series.startswith("F-"))
+        return {
+            "taken": statuses["taken"],
+            "already": len(self.plan.of("already")),
+            "held": statuses["held"],
+            "rejected": statuses["rejected"],
+        }
+
+
+def plan_intake(source: Path, study: Path, options: Options, limits: Limits = Limits()) -> Plan:
+    """Say what an intake would do; nothing is written but, the first time, the key.
+
+    Raises
+    ------
+    IntakeError, GovernanceError
+        The source, the rules or the key cannot be used.
+    """
+    source, study = Path(source).absolute(), Path(study).absolute()
+    _check(source, study, options)
+    return _plan(source, study, options, limits, _secret(options), Record(study))
+
+
+def take_in(source: Path, study: Path, options: Options, limits: Limits = Limits()) -> Intake:
+    """Take DICOM into a study. The source is only read.
+
+    An interrupted run is taken up by the same call: what is in the study is recognised by its content.
+
+    Parameters
+    ----------
+    source : Path
+        Folder or zip.
+    study : Path
+        BIDS folder; made where it is missing.
+    options : Options
+    limits : Limits
+
+    Raises
+    ------
+    IntakeError, GovernanceError
+        The source, the rules, the key or a folder cannot be used, or another intake works on the study.
+    """
+    source, study = Path(source).absolute(), Path(study).absolute()
+    _check(source, study, options)
+    dcm2niix_path()
+    secret = _secret(options)
+    quarantine = quarantine_folder(study, options)
+    with locked(study):
+        record = Record(study)
+        plan = _plan(source, study, options, limits, secret, record)
+        _keep_rules(study, options)
+        publisher = Publisher(study, record, quarantine, options.site)
+        rows = publisher.waiting(plan.waiting_rows(Codes(secret)))
+        dropped: Counter[str] = Counter()
+        sessions = plan.sessions()
+        with tempfile.TemporaryDirectory(prefix="dawson-intake-") as scratch, progress("Taken-in sessions", len(sessions)) as advance:
+            jobs = []
+            for number, planned in enumerate(sessions):
+                place = Path(scratch, str(number))
+                place.mkdir()
+                jobs.append(Job(source, limits, tuple(planned), secret, place, options.deface, options.use_issuer, options.dicom_out))
+            for job, made in each(process_session, jobs, jobs=min(options.jobs, max(1, len(jobs)))):
+                rows += publisher.publish(made, defaced=job.deface)
+                dropped.update(name for one in made for name in one.dropped)
+                advance(made[0].planned.participant_id)
+            _dicom_of_known(plan, source, limits, secret, options, Path(scratch))
+        if options.link is not None:
+            _write_link(options.link, plan)
+        _log(study, rows)
+    return Intake(plan, tuple(rows), quarantine, dropped)
+
+
+def quarantine_folder(study: Path, options: Options) -> Path:
+    """Where what failed is kept, and pictures that show faces: beside the study, never in it."""
+    return (options.quarantine or study.with_name(f"{study.name}-quarantine")).absolute()
+
+
+def rules_of(study: Path, options: Options) -> RuleFile:
+    """The rules that hold: those given, else the study's, else the shipped ones; with further lines for [take]."""
+    own = study / STUDY_RULES
+    return read_rules(options.rules or (own if own.is_file() else SHIPPED), options.take)
+
+
+def _plan(source: Path, study: Path, options: Options, limits: Limits, secret: bytes, record: Record) -> Plan:
+    rules = rules_of(study, options)
+    with open_source(source, limits) as opened:
+        found = find_series(opened)
+    return make_plan(found, study, rules, secret, record, use_issuer=options.use_issuer)
+
+
+def _secret(options: Options) -> bytes:
+    if options.key is None:
+        return read_or_make_secret(KEY)
+    if not options.key.exists():
+        return read_or_make_secret(options.key.name, options.key.absolute().parent)
+    return read_secret(options.key)
+
+
+def _check(source: Path, study: Path, options: Options) -> None:
+    """Refuse folders that would mix what must stay apart."""
+    if study.exists() and not study.is_dir():
+        raise IntakeError(f"{study} is no folder.", "Give the folder of the study.")
+    if (
+        study.is_dir()
+        and any(study.iterdir())
+        and not (study / "dataset_description.json").is_file()
+        and not (study / "derivatives").is_dir()
+    ):
+        raise IntakeError(f"{study} is not empty and no BIDS study.", "Give a new folder, or one with dataset_description.json.")
+    place, origin = study.resolve(), source.resolve()
+    if place == origin or place.is_relative_to(origin) or origin.is_relative_to(place):
+        raise IntakeError(f"{source} and {study} lie in one another.", "Keep the originals and the study apart.")
+    for name, path in (("--dicom-out", options.dicom_out), ("--quarantine", quarantine_folder(study, options)), ("--link", options.link)):
+        if path is not None and (path.resolve().is_relative_to(place) or path.resolve().is_relative_to(origin)):
+            raise IntakeError(f"{name} {path} lies in the study or in the source.", "Give a place outside of both.")
+
+
+def _keep_rules(study: Path, options: Options) -> None:
+    """The first intake leaves the rules in the study, for a person to change."""
+    if options.rules is None and not (study / STUDY_RULES).exists():
+        write_text(study / STUDY_RULES, SHIPPED.read_text(encoding="utf-8"))
+
+
+def _dicom_of_known(plan: Plan, source: Path, limits: Limits, secret: bytes, options: Options, scratch: Path) -> None:
+    """De-identified DICOM of series that an earlier intake took."""
+    if options.dicom_out is None:
+        return
+    for item in plan.of("already"):
+        if (options.dicom_out / item.participant_id / item.session_id / item.code).exists():
+            continue
+        folder = scratch / item.code
+        job = Job(source, limits, (item,), secret, folder, options.deface, options.use_issuer, options.dicom_out)
+        deidentify_series(job, item, folder)
+        keep_dicom(folder, options.dicom_out, item)
+
+
+def _write_link(path: Path, plan: Plan) -> None:
+    """Add who is who to a table that only its owner can read."""
+    import pandas as pd
+
+    from dawson.files import read_tsv, write_tsv
+
+    rows = {
+        item.participant_id: (item.participant_id, item.series.header.patient_id, item.series.header.issuer)
+        for item in plan.planned
+        if item.participant_id
+    }
+    table = pd.DataFrame(rows.values(), columns=["participant_id", "patient_id", "issuer_id"])
+    if path.is_file():
+        table = pd.concat([read_tsv(path), table]).drop_duplicates("participant_id", keep="last")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    write_tsv(path, table.sort_values("participant_id"))
+    path.chmod(0o600)
+
+
+def _log(study: Path, rows: list[Row]) -> None:
+    """One event of the audit log, where the study is managed."""
+    if not read_config(study / STUDY_FILE).governance.managed:
+        return
+    from dawson.governance import audit
+
+    counts = Counter(row.status for row in rows)
+    audit.append(
+        study, "intake", {row.participant_id for row in rows if row.participant_id and row.status == "taken"}, {"series": dict(counts)}
+    )
+
+
+__all__ = ["Intake", "Made", "Options", "plan_intake", "quarantine_folder", "rules_of", "take_in"]
