@@ -88,6 +88,8 @@ class Step:
 
 
 STAGES = {
+    "consent": "without consent for this use",
+    "quality": "excluded by quality control",
     "selection": "not selected by the study file",
     "diagnosis": "of no class of the study",
     "files": "no FLAIR",

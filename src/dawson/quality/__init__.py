@@ -1,0 +1,1 @@
+"""Judging scans from the files that other rooms wrote."""
