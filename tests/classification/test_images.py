@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import nibabel as nib
@@ -12,12 +13,16 @@ import pytest
 
 from dawson.classification.contents import CONTENTS, scan_contents
 from dawson.classification.experiment import StudyPaths
-from dawson.classification.images import UsableImages, candidate_images, guard_images, read_stack, stack_of
+from dawson.classification.images import UsableImages, candidate_images, guard_images, of_quality, read_stack, stack_of
 from dawson.classification.plan import plan_study
 from dawson.cohort.dataset import read_cohort
 from dawson.cohort.scan import Scan
-from dawson.config import StudyConfig
-from dawson.errors import ConfigError, LeakageError, TooFewParticipantsError
+from dawson.config import QualitySection, StudyConfig
+from dawson.errors import ConsentError, LeakageError, TooFewParticipantsError
+from dawson.files import write_tsv
+from dawson.governance.consent import ConsentRecord
+from dawson.governance.consent_acts import record_consent
+from dawson.quality.verdicts import Verdict, record
 
 NO_EXCLUSIONS = pd.DataFrame(columns=["participant_id", "session_id", "stage", "reason"])
 
@@ -65,9 +70,32 @@ def test_other_diagnoses_and_missing_flairs_are_excluded_with_a_reason(study: Pa
     }  # fmt: skip
 
 
-def test_a_managed_study_is_refused(study: Path) -> None:
-    with pytest.raises(ConfigError, match="consent"):
-        candidate_images(read_cohort(study), config_of().updated(governance={"managed": True}))
+def test_nobody_without_consent_is_a_candidate(study: Path) -> None:
+    managed = config_of().updated(governance={"managed": True})
+    with pytest.raises(ConsentError, match="no consent"):
+        candidate_images(read_cohort(study), managed)
+    people = ["sub-0", "sub-1", "sub-2"]
+    given = {"scope": ("HMB",), "form": "1", "given": date(2024, 1, 31)}
+    records = [ConsentRecord(participant_id=name, **given) for name in people]
+    record_consent(study, [*records, ConsentRecord(participant_id="sub-3", **given, expires=date(2024, 6, 1))])
+    usable = candidate_images(read_cohort(study), managed)
+    assert usable.table["participant_id"].tolist() == people
+    assert usable.exclusions["stage"].tolist() == ["consent"] * 3
+    assert "expired" in usable.exclusions["reason"].iloc[0]
+
+
+def test_what_quality_control_rejects_is_left_out_until_a_person_accepts_it(study: Path) -> None:
+    derivatives = study / "derivatives" / "dawson"
+    table = pd.DataFrame({"participant_id": ["sub-0", "sub-1"], "session_id": ["", ""], "decision": ["reject", "review"]})
+    table = table.assign(reason=["too dark", "a little dark"], verdict=["", ""], verdict_reason="", verdict_by="", verdict_date="")
+    write_tsv(derivatives / "quality.tsv", table)
+    candidates, section = candidate_images(read_cohort(study), config_of()), QualitySection()
+    usable = of_quality(candidates, derivatives, section)
+    assert usable.table["participant_id"].tolist() == [f"sub-{number}" for number in range(1, 6)]
+    assert usable.exclusions["stage"].tolist() == ["quality"] and "too dark" in usable.exclusions["reason"].iloc[0]
+    assert len(of_quality(candidates, derivatives, QualitySection(exclude=("reject", "review"))).table) == 4
+    record(derivatives, [Verdict("sub-0", "", "accept", "A. Reader", "dark, but readable")])
+    assert len(of_quality(candidates, derivatives, section).table) == 6
 
 
 def test_a_flair_under_another_name_and_compression_is_known_again(tmp_path: Path) -> None:

@@ -40,12 +40,23 @@ def test_a_documented_command_exists_with_these_options(page: Path, line: str) -
     command.make_context(command.name, words)
 
 
-def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
-    for line in commands(ROOT / "docs" / "tutorial" / "first-study.md"):
+def follow(tutorial: str, folder: Path) -> None:
+    """Run the commands of a tutorial, one after the other, in a folder."""
+    for line in commands(ROOT / "docs" / "tutorial" / tutorial):
         if line.startswith("make "):
             continue
         words = [sys.executable, "-c", "from dawson.cli import main; main()", *shlex.split(line)[1:]]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
+    follow("first-study.md", tmp_path)
     assert (tmp_path / "my-study" / "experiments" / "first" / "report.html").exists()
     assert list((tmp_path / "readings").rglob("report.html"))
+
+
+def test_the_tutorial_from_dicom_runs_as_written(tmp_path: Path) -> None:
+    follow("from-dicom.md", tmp_path)
+    assert (tmp_path / "my-study-quarantine" / "intake.html").exists()
+    assert list((tmp_path / "my-study").rglob("*desc-channels_FLAIR.npy"))

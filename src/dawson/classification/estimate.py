@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dawson.classification.device import choose
-from dawson.classification.images import candidate_images
+from dawson.classification.images import candidate_images, of_quality
 from dawson.classification.networks import architecture
 from dawson.classification.training import train
 from dawson.cohort.dataset import read_cohort
@@ -70,7 +70,7 @@ def estimate_study(paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, kee
         As for `run_study`.
     """
     cohort = read_cohort(paths.study, text=(config.study.diagnosis_column, config.study.site_column))
-    images = candidate_images(cohort, config).table
+    images = of_quality(candidate_images(cohort, config, record=False), paths.derivatives, config.quality).table
     splits = make_splits(images, config.split, site_column=config.study.site_column)
     computing = choose(config.training)
     workers = resolve_jobs(jobs) if computing.on_cpu or jobs > 0 else 1

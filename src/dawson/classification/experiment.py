@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from dawson.classification.runs import Run
 
+SPLITS, FINAL_SPLITS = "splits.tsv", "final_splits.tsv"
 _PACKAGES = (
     "dawson", "torch", "monai", "numpy", "scipy", "pandas", "scikit-learn", "nibabel", "nilearn", "deepbet", "SimpleITK",
     "picsl-greedy",

@@ -12,6 +12,7 @@ import numpy as np
 from dawson.classification import explain
 from dawson.classification.networks import architecture
 from dawson.classification.randomised import COMPLETE, cascade, untrained
+from dawson.files import atomic_path
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,33 @@ ARRAYS = (
     "participant_id", "session_id", "gradcam_grid", "occlusion", "attribution", "target", "levels", "gradcam_randomised",
     "occlusion_randomised", "attribution_levels", "attribution_randomised", "attribution_randomised_size",
 )  # fmt: skip
+# Which axis of an array runs over the images; arrays that are not here do not.
+_IMAGE_AXIS = {
+    **dict.fromkeys(("participant_id", "session_id", "label", "images", "probability", "target"), 0),
+    **dict.fromkeys(("gradcam", "gradcam_grid", "occlusion", "attribution"), 0),
+    **dict.fromkeys(("gradcam_randomised", "occlusion_randomised", "attribution_randomised", "attribution_randomised_size"), 1),
+}
+
+
+def without_person(path: Path, participant_id: str) -> bool:
+    """Take everything of one person out of a file of explanations, of a run or of a study; say whether anything was.
+
+    Parameters
+    ----------
+    path : Path
+    participant_id : str
+    """
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    keep = arrays["participant_id"] != participant_id
+    if keep.all():
+        return False
+    for name, axis in _IMAGE_AXIS.items():
+        if name in arrays:
+            arrays[name] = np.compress(keep, arrays[name], axis=axis)
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+    return True
 
 
 def is_complete(path: Path) -> bool:

@@ -15,7 +15,7 @@ from dawson.classification.calibrate import calibration_figures, with_temperatur
 from dawson.classification.cases import Cases, entry, headline_intervals
 from dawson.classification.certainty import Certainty, member_features, read_certainty
 from dawson.classification.experiment import StudyPaths, check_name, environment
-from dawson.classification.images import candidate_images, stack_of, with_channels
+from dawson.classification.images import candidate_images, of_quality, stack_of, with_channels
 from dawson.classification.out_of_sample import patient_means, repeat_means
 from dawson.classification.predict import refuse_training_people
 from dawson.classification.subgroups import check_subgroups, level_figures, subgroup_figures
@@ -225,7 +225,7 @@ def _usable(
     model: Model, cohort: Cohort, paths: StudyPaths, config: StudyConfig, folder: Path, jobs: int, dask: str | None
 ) -> tuple[UsableImages, pd.DataFrame]:
     """The images, made as the model's were, and the rows of preprocess.tsv; refused where somebody was in training."""
-    candidates = candidate_images(cohort, config)
+    candidates = of_quality(candidate_images(cohort, config, "predict"), paths.derivatives, config.quality)
     wanted = set(zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True))
     scans = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in wanted]
     refuse_training_people(model, scans, folder / "derivatives" / "dawson", jobs)

@@ -12,18 +12,20 @@ import numpy as np
 
 from dawson.classification.contents import CONTRASTS, scan_contents
 from dawson.classification.soft_targets import with_targets
+from dawson.cohort.consent import permitted
 from dawson.cohort.leakage import guard
 from dawson.cohort.soft_labels import labelled, read_soft_labels
-from dawson.config import refuse_managed
 from dawson.errors import CohortError, ConfigError, ImageError
 from dawson.files import sha256
+from dawson.quality.decisions import excluded
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from dawson.cohort.dataset import Cohort
-    from dawson.config import StudyConfig
+    from dawson.config import QualitySection, StudyConfig
+    from dawson.governance.gate import Action
 
 CHANNELS_NAME = "desc-channels_FLAIR.npy"
 CONTENT_COLUMNS = ("hash", *CONTRASTS)
@@ -41,7 +43,7 @@ class UsableImages:
         `path` and `hash` (SHA-256) of the channel image and `flair`, `t1w` (content hashes of the raw images) are filled
         by `with_channels`.
     exclusions : DataFrame
-        participant_id, session_id, stage (selection, diagnosis, files, preprocessing), reason.
+        participant_id, session_id, stage (consent, selection, diagnosis, files, quality, preprocessing), reason.
     """
 
     table: pd.DataFrame
@@ -66,21 +68,34 @@ def guard_images(splits: pd.DataFrame, images: UsableImages) -> None:
         guard(splits, hashes)
 
 
-def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
+def candidate_images(cohort: Cohort, config: StudyConfig, action: Action = "train", *, record: bool = True) -> UsableImages:
     """Scans of the chosen participants whose diagnosis is a class of the study and whose FLAIR is on disk.
 
-    With soft labels, a person's label is the most probable class, and the table has the targets of `soft_targets`.
+    With soft labels, a person's label is the most probable class, and the table has the targets of `soft_targets`. Nobody is
+    among them whose data may not be used for the action.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    config : StudyConfig
+    action : Action
+        What the images are wanted for, as consent knows it.
+    record : bool
+        Whether the use is written to the audit log of a managed study.
 
     Raises
     ------
+    ConsentError
+        Consent is managed and nobody may be used.
     ConfigError
-        The study is managed (no consent records are read by this version), or there is no diagnosis column.
+        There is no diagnosis column.
     CohortError
         Nothing is left, or a person's class probabilities are none.
     """
     import pandas as pd
 
-    refuse_managed(config)
+    whole = cohort
+    cohort, refused = permitted(cohort, config.governance, action, record=record)
     diagnosis = config.study.diagnosis_column
     soft = read_soft_labels(cohort.participants, config.study)
     cohort = labelled(cohort, config.study)
@@ -92,7 +107,12 @@ def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
     chosen = cohort.select(config.study.where) if config.study.where else cohort
     kept = {(scan.participant_id, scan.session_id) for scan in chosen.scans}
     label_of = dict(zip(cohort.participants["participant_id"], cohort.participants[diagnosis], strict=True))
-    rows, exclusions = [], []
+    exclusions = [
+        {"participant_id": scan.participant_id, "session_id": scan.session_id, "stage": "consent", "reason": refused[scan.participant_id]}
+        for scan in whole.scans
+        if scan.participant_id in refused
+    ]
+    rows = []
     for scan in cohort.scans:
         label = label_of.get(scan.participant_id)
         if (scan.participant_id, scan.session_id) not in kept:
@@ -115,6 +135,28 @@ def candidate_images(cohort: Cohort, config: StudyConfig) -> UsableImages:
     if config.study.soft_labels:
         table = with_targets(table, soft, config.study)
     return UsableImages(table, pd.DataFrame(exclusions, columns=["participant_id", "session_id", "stage", "reason"]))
+
+
+def of_quality(candidates: UsableImages, derivatives: Path, section: QualitySection) -> UsableImages:
+    """Keep the candidates that neither `dawson quality run` nor a person's verdict excludes.
+
+    Scans that nobody judged are kept.
+    """
+    import pandas as pd
+
+    bad = excluded(derivatives, section.exclude)
+    keys = list(zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True))
+    rows = [{"participant_id": key[0], "session_id": key[1], "stage": "quality", "reason": bad[key]} for key in keys if key in bad]
+    if not rows:
+        return candidates
+    if len(rows) == len(keys):
+        raise CohortError(
+            f"Quality control excludes all {len(keys)} scans.",
+            "Look at the quality page, record verdicts with `dawson quality review`, or change [quality] exclude.",
+        )
+    table = candidates.table[[key not in bad for key in keys]].reset_index(drop=True)
+    exclusions = pd.concat([candidates.exclusions, pd.DataFrame(rows)], ignore_index=True)
+    return UsableImages(table, exclusions[list(candidates.exclusions.columns)])
 
 
 def with_channels(candidates: UsableImages, cohort: Cohort, derivatives: Path, preprocessed: pd.DataFrame, jobs: int = 1) -> UsableImages:

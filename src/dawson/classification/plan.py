@@ -72,6 +72,26 @@ def plan_study(paths: StudyPaths, name: str, config: StudyConfig, usable: Usable
     # An external test set stays external; elsewhere the model that is handed on learns from everybody.
     learning = usable.table[~usable.table["participant_id"].isin(tested)] if config.split.scheme == "external" else usable.table
     final = final_splits(learning, config.split.folds, config.split.seed)
+    return plan_of(paths, name, config, usable, splits, final, keep_weights=keep_weights)
+
+
+def plan_of(
+    paths: StudyPaths,
+    name: str,
+    config: StudyConfig,
+    usable: UsableImages,
+    splits: pd.DataFrame,
+    final: pd.DataFrame,
+    *,
+    keep_weights: bool = False,
+) -> Plan:
+    """The runs of given splits, once the guard has seen them.
+
+    Raises
+    ------
+    LeakageError
+        From the guard.
+    """
     for table in (splits, final):
         guard_images(table, usable)
     experiment, model = paths.experiment(name), paths.model(name)

@@ -16,7 +16,7 @@ from dawson.classification.images import label_indices, stack_of
 from dawson.classification.soft_targets import target_columns, targets_of
 from dawson.classification.training import predict_logits, softmax, train
 from dawson.cohort.leakage import guard
-from dawson.files import atomic_path, digest_of, read_json, sha256, write_json, write_tsv
+from dawson.files import atomic_path, digest_of, read_json, read_tsv, sha256, write_json, write_tsv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +67,16 @@ class Run:
     @property
     def digest(self) -> str:
         """Digest of everything that decides the result: images, labels (soft ones too), roles, settings, seed."""
+        return self._digest(self.table)
+
+    @property
+    def training_digest(self) -> str:
+        """Digest of what decides the network: as `digest`, without the images that are only tested."""
+        return self._digest(self.table[self.table["role"] != "test"])
+
+    def _digest(self, images: pd.DataFrame) -> str:
         targets = target_columns(self.table, self.classes)
-        rows = self.table[["participant_id", "session_id", "label", "role", "hash", *targets]].to_numpy().tolist()
+        rows = images[["participant_id", "session_id", "label", "role", "hash", *targets]].to_numpy().tolist()
         settings = self.training.model_dump(exclude={"device", "precision"})
         content = [sorted(rows), list(self.classes), settings, self.seed, self.repeat, self.fold]
         return digest_of(content)
@@ -88,17 +96,33 @@ class Run:
         """The explanations of this run's test images."""
         return self.folder / f"{self.name}_explanations.npz"
 
+    def has_network(self) -> bool:
+        """Whether an earlier attempt trained this very network, whatever was tested with it."""
+        return self._recorded().get("training_digest") == self.training_digest
+
     def is_done(self) -> bool:
         """Whether an earlier attempt finished this very run with all the files that are asked for now."""
-        if not (self.record.exists() and self.predictions.exists()):
+        record = self._recorded()
+        if not self.predictions.exists() or not (record.get("digest") == self.digest or self._is_trimmed()):
             return False
-        try:
-            record = read_json(self.record)
-        except ValueError:
-            return False
-        if record.get("digest") != self.digest or (self.explain and not is_complete(self.explanations)):
+        if self.explain and not is_complete(self.explanations):
             return False
         return self.weights is None or (self.weights.exists() and sha256(self.weights) == record.get("weights_sha256"))
+
+    def _recorded(self) -> dict[str, Any]:
+        try:
+            return dict(read_json(self.record)) if self.record.exists() else {}
+        except ValueError:
+            return {}
+
+    def _is_trimmed(self) -> bool:
+        """Whether the network is this one and its results were cut to the tests of now, as when a tested person withdrew."""
+        if not self.has_network():
+            return False
+        keys = ["participant_id", "session_id", "role"]
+        judged = self.table.loc[self.table["role"] != "train", keys].astype(str)
+        predicted = read_tsv(self.predictions, text=("role",))[keys].astype(str)
+        return sorted(judged.to_numpy().tolist()) == sorted(predicted.to_numpy().tolist())
 
 
 def execute(run: Run) -> dict[str, Any]:
@@ -150,7 +174,8 @@ def execute(run: Run) -> dict[str, Any]:
         save_weights(trained.network, run.weights)
     write_tsv(run.predictions, _prediction_table(run, table.iloc[judged], logits))
     record = {
-        "repeat": run.repeat, "fold": run.fold, "digest": run.digest, "seconds": round(time.monotonic() - started, 2),
+        "repeat": run.repeat, "fold": run.fold, "digest": run.digest, "training_digest": run.training_digest,
+        "seconds": round(time.monotonic() - started, 2),
         "device": computing.device, "precision": computing.precision, "best_epoch": trained.best_epoch,
         "images": {role: len(rows[role]) for role in ROLES},
         "participants": {role: int(table.loc[rows[role], "participant_id"].nunique()) for role in ROLES},

@@ -11,6 +11,8 @@ from dawson.classification.comparator_runs import derivative_roots
 from dawson.classification.device import choose
 from dawson.classification.evaluation import evaluate, test_probabilities
 from dawson.classification.experiment import (
+    FINAL_SPLITS,
+    SPLITS,
     StudyPaths,
     check_name,
     collect_explanations,
@@ -19,7 +21,7 @@ from dawson.classification.experiment import (
     open_experiment,
     write_splits,
 )
-from dawson.classification.images import UsableImages, candidate_images, with_channels
+from dawson.classification.images import UsableImages, candidate_images, of_quality, with_channels
 from dawson.classification.model import write_model
 from dawson.classification.plan import EXPLAINED_REPEAT, Plan, plan_study, train_pending
 from dawson.classification.runs import Run
@@ -36,9 +38,9 @@ if TYPE_CHECKING:
 
 
 def prepare_images(paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, dask: str | None = None) -> tuple[Cohort, UsableImages]:
-    """Read the cohort, preprocess what is not yet preprocessed, and say which images can be used."""
+    """Read the cohort, preprocess what is not yet preprocessed, and say which images can and may be used."""
     cohort = read_cohort(paths.study, text=(config.study.diagnosis_column, config.study.site_column))
-    candidates = candidate_images(cohort, config)
+    candidates = of_quality(candidate_images(cohort, config), paths.derivatives, config.quality)
     wanted = set(zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True))
     scans = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in wanted]
     rows = preprocess_cohort(scans, cohort.root, paths.derivatives, config.preprocess, jobs=resolve_jobs(jobs), dask=dask)
@@ -88,7 +90,16 @@ def run_study(
     check_subgroups(list(usable.table.columns), config.evaluation)
     plan = plan_study(paths, name, config, usable, keep_weights=keep_weights)
     open_experiment(folder, config, restart)
-    write_splits(folder / "splits.tsv", plan.splits)
+    write_splits(folder / SPLITS, plan.splits)
+    return carry_out(paths, name, config, cohort, plan, jobs=jobs, dask=dask)
+
+
+def carry_out(
+    paths: StudyPaths, name: str, config: StudyConfig, cohort: Cohort, plan: Plan, *, jobs: int = 0, dask: str | None = None
+) -> Path:
+    """Train what a plan still lacks, judge it, and write everything but the report; parameters and errors as of `run_study`."""
+    folder, usable = paths.experiment(name), plan.usable
+    write_tsv(folder / FINAL_SPLITS, plan.final)
     write_tsv(folder / "exclusions.tsv", usable.exclusions)
 
     workers = resolve_jobs(jobs) if choose(config.training).on_cpu or jobs > 0 else 1

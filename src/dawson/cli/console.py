@@ -52,6 +52,16 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     Console().print(table)
 
 
+def show_refused(refused: Mapping[str, str]) -> None:
+    """Say on standard error who is left out for want of consent, by reason."""
+    people: dict[str, list[str]] = {}
+    for person, reason in refused.items():
+        people.setdefault(reason, []).append(person)
+    for reason, names in people.items():
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        Console(stderr=True, soft_wrap=True, highlight=False).print(escape(f"Left out, {reason.rstrip('.')}: {shown}."))
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them.
 

@@ -25,11 +25,12 @@ def info(
 ) -> None:
     """Show classes, training, performance and digest of a model."""
     from dawson.classification.model import read_model
+    from dawson.classification.withdrawal import needs_retraining
 
     read = read_model(model)
-    said = dict(read.description)
+    said, marked = dict(read.description), needs_retraining(model)
     if as_json:
-        show_json(said | {"digest": read.digest})
+        show_json(said | {"digest": read.digest, "needs_retraining": marked})
         return
     trained, performance = said["trained_on"], said["performance"]
     people = ", ".join(f"{count} {label}" for label, count in trained["participants"].items())
@@ -47,6 +48,8 @@ def info(
             ["made with", f"dawson {said['software']['packages'].get('dawson', '?')}, {said['software']['created']}"],
         ],
     )  # fmt: skip
+    if marked:
+        say(f"To be retrained: {marked['reason']} {marked['command']}")
     say("Research use only.")
 
 

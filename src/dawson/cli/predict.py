@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import say, say_whose, show_json, show_table
+from dawson.cli.console import say, say_whose, show_json, show_refused, show_table
 from dawson.cli.study_file import find_config
-from dawson.config import refuse_managed
 
 
 def predict(
@@ -29,10 +28,13 @@ def predict(
 ) -> None:
     """Preprocess and read a new patient's scan: one page with the slices, the probability and what it rests on."""
     from dawson.classification.model import read_model
+    from dawson.classification.withdrawal import needs_retraining
     from dawson.files import read_json
     from dawson.report.prediction import write_prediction_report
 
     read = read_model(model)
+    if (marked := needs_retraining(model)) and not as_json:
+        say(f"This model is to be retrained: {marked['reason']} {marked['command']}")
     if study is not None:
         _predict_study(model, study, participant, out, allow_simulated, jobs, dask, as_json)
         return
@@ -69,13 +71,15 @@ def _predict_study(
 ) -> None:
     from dawson.classification.model import read_model
     from dawson.classification.predict import predict_cohort
+    from dawson.cohort.consent import permitted
     from dawson.cohort.dataset import read_cohort
     from dawson.report.prediction import write_prediction_report
 
     read = read_model(model)
     wanted = [name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()]
-    refuse_managed(find_config(study))
-    table = predict_cohort(read, read_cohort(study), out, participants=wanted, allow_simulated=allow_simulated, jobs=jobs, dask=dask)
+    cohort, refused = permitted(read_cohort(study), find_config(study).governance, "predict", detail={"model": read.digest})
+    show_refused(refused)
+    table = predict_cohort(read, cohort, out, participants=wanted, allow_simulated=allow_simulated, jobs=jobs, dask=dask)
     done = table[table["status"] == "done"]
     for row in done.itertuples():
         write_prediction_report(out / "_".join(str(part) for part in (row.participant_id, row.session_id) if part))

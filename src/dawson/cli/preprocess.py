@@ -5,9 +5,8 @@ from __future__ import annotations
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import say, show_table
+from dawson.cli.console import say, show_refused, show_table
 from dawson.cli.study_file import find_config
-from dawson.config import refuse_managed
 from dawson.errors import CohortError
 
 
@@ -21,21 +20,28 @@ def preprocess(
     dry_run: options.DryRun = False,
 ) -> None:
     """Bring every scan to MNI space and cut its channel image; a second run does only what is missing."""
+    from dawson.cohort.consent import permitted
     from dawson.cohort.dataset import read_cohort
     from dawson.parallel import resolve_jobs
     from dawson.preprocess.batch import preprocess_cohort
+    from dawson.quality.decisions import excluded
     from dawson.report.preprocess_index import write_preprocess_index
 
     config = find_config(study, out)
-    refuse_managed(config)
+    derivatives = (out or study) / "derivatives" / "dawson"
     cohort = read_cohort(study)
     cohort = cohort.select(where) if where else cohort
+    cohort, refused = permitted(cohort, config.governance, "select", record=not dry_run)
+    show_refused(refused)
     wanted = {name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()}
-    if missing := wanted - set(cohort.participants["participant_id"]):
+    if missing := wanted - set(cohort.participants["participant_id"]) - set(refused):
         raise CohortError(f"{', '.join(sorted(missing))} not in participants.tsv of {study}.", "Check the spelling of --participant.")
     present = [scan for scan in cohort.scans if scan.t1w or scan.flair]
-    scans = [scan for scan in present if not wanted or scan.participant_id in wanted]
-    derivatives = (out or study) / "derivatives" / "dawson"
+    asked = [scan for scan in present if not wanted or scan.participant_id in wanted]
+    bad = excluded(derivatives, config.quality.exclude)
+    scans = [scan for scan in asked if (scan.participant_id, scan.session_id) not in bad]
+    if len(scans) < len(asked):
+        say(f"Passed over, excluded by quality control: {', '.join(scan.entities for scan in asked if scan not in scans)}.")
     if dry_run:
         rows = [[scan.participant_id, scan.session_id, bool(scan.t1w), bool(scan.flair)] for scan in scans]
         show_table("Would be preprocessed", ["participant", "session", "T1w", "FLAIR"], rows)

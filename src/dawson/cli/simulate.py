@@ -106,6 +106,20 @@ def _show(plan: CohortPlan) -> None:
 
 
 @app.command()
+def dicom(
+    folder: Annotated[Path, typer.Argument(metavar="COHORT", help="A simulated cohort of raw heads (--space native).", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="New folder for the DICOM files.", show_default=False)],
+    extras: Annotated[bool, typer.Option(help="Also a localizer, a reformatted series, a screen capture and an unclear series.")] = True,
+    seed: options.Seed = 0,
+) -> None:
+    """Write a simulated cohort as DICOM with invented names, as a scanner's archive would export it."""
+    from dawson.simulation.dicom import write_dicom
+
+    written = write_dicom(folder, out, seed=seed, extras=extras)
+    say(f"Simulated DICOM: {written}. Every name in it is invented.")
+
+
+@app.command()
 def describe(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="A simulated cohort.", show_default=False)],
     real: Annotated[

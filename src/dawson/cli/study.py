@@ -203,6 +203,46 @@ def external(
 
 
 @app.command()
+def retrain(
+    model: Annotated[Path, typer.Argument(help="Folder of the model, models/NAME, in the study that made it.", show_default=False)],
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="Leave out this participant; may be given many times.", show_default=False)
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", help="The BIDS folder, where the results were written elsewhere.", show_default=False)
+    ] = None,
+    jobs: options.Jobs = 0,
+    dask: options.Dask = None,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Do a study again without somebody: only what learnt from the person is trained anew, and the model is replaced.
+
+    Whoever withdrew, or may no longer be used, is left out whether named or not.
+    """
+    from dawson.classification.experiment import StudyPaths
+    from dawson.classification.model import read_model
+    from dawson.classification.retrain import retrain as again
+    from dawson.files import read_json
+    from dawson.report.model_card import write_model_card
+    from dawson.report.study import write_study_report
+
+    read = read_model(model)
+    out = read.folder.absolute().parent.parent
+    paths = StudyPaths(study or out, out)
+    people = [name if name.startswith("sub-") else f"sub-{name}" for name in without or ()]
+    done = again(paths, read.name, people, jobs=jobs, dask=dask, dry_run=dry_run)
+    would = "would be " if dry_run else ""
+    say(f"Left out: {', '.join(done.left_out) or 'nobody'}. Networks {would}trained anew: {done.trained}; kept: {done.kept}.")
+    if dry_run:
+        return
+    experiment = paths.experiment(read.name)
+    report = write_study_report(experiment, paths.study)
+    write_model_card(paths.model(read.name))
+    show_headline(read_json(experiment / "metrics.json"))
+    say(f"\nModel:  {paths.model(read.name)}\nReport: {report}")
+
+
+@app.command()
 def compare(
     experiments: Annotated[
         list[str], typer.Argument(help="Experiments of the study by name, or their folders.", show_default=False, metavar="A B ...")
