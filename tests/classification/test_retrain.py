@@ -12,7 +12,7 @@ from dawson.classification.experiment import StudyPaths
 from dawson.classification.explanations import without_person
 from dawson.classification.images import UsableImages
 from dawson.classification.plan import Plan, plan_of, plan_study, train_pending
-from dawson.classification.withdrawal import RETRAIN, ModelsAndExperiments, needs_retraining
+from dawson.classification.withdrawal import RETRAIN, ModelsAndExperiments, needs_retraining, take_out
 from dawson.config import StudyConfig, dump_config
 from dawson.files import read_tsv, write_text, write_tsv
 
@@ -53,6 +53,44 @@ def test_a_run_that_only_tested_the_person_keeps_its_network(tmp_path: Path, ima
     assert len(tested_in) == 1
     assert {run.repeat for run in after.runs if run.is_done()} == tested_in
     assert not any(run.is_done() for run in after.final_runs)
+
+
+def test_a_tested_image_or_label_that_changed_is_judged_anew(tmp_path: Path, image_table: Callable[..., pd.DataFrame]) -> None:
+    plan, person = trained(tmp_path, image_table(per_class=8))
+    table = plan.usable.table
+    own = table["participant_id"] == person
+    for changed in (table.assign(hash=table["hash"].where(~own, "0" * 64)), table.assign(label=table["label"].where(~own, "A"))):
+        again = plan_of(StudyPaths(tmp_path, tmp_path), "main", CONFIG, UsableImages(changed, NOTHING), plan.splits, plan.final)
+        differs = not changed.equals(table)
+        assert [run.is_done() for run in again.runs] == [not differs] * len(again.runs)
+
+
+def test_taking_somebody_out_of_one_experiment_leaves_the_others(tmp_path: Path, image_table: Callable[..., pd.DataFrame]) -> None:
+    plan, person = trained(tmp_path, image_table(per_class=8))
+    other = tmp_path / "experiments" / "other"
+    write_tsv(other / "splits.tsv", plan.splits)
+    take_out(tmp_path / "experiments" / "main", person)
+    assert person in (other / "splits.tsv").read_text() and not (other / RETRAIN).exists()
+    assert person not in (tmp_path / "experiments" / "main" / "splits.tsv").read_text()
+
+
+def test_half_written_files_do_not_stop_a_removal(tmp_path: Path, image_table: Callable[..., pd.DataFrame]) -> None:
+    plan, person = trained(tmp_path, image_table(per_class=8))
+    (tmp_path / "experiments" / "main" / "runs" / ".part-x_explanations.npz").write_bytes(b"half")
+    broken = plan.runs[0].explanations
+    broken.write_bytes(b"half")
+    splits = tmp_path / "experiments" / "main" / "splits.tsv"
+    splits.write_text(splits.read_text() + "\n")
+    ModelsAndExperiments().remove(tmp_path, person)
+    assert not broken.exists() and person not in splits.read_text()
+
+
+def test_a_model_without_its_experiment_is_named(tmp_path: Path) -> None:
+    manifest = pd.DataFrame({"participant_id": ["sub-1"], "session_id": [""], "label": ["A"]})
+    write_tsv(tmp_path / "governance" / "training-manifests" / "old.tsv", manifest)
+    (tmp_path / "models" / "old").mkdir(parents=True)
+    assert [(trace.kind, trace.path) for trace in ModelsAndExperiments().remove(tmp_path, "sub-1")] == [("model", "models/old")]
+    assert needs_retraining(tmp_path / "models" / "old") is not None
 
 
 def test_nothing_of_the_person_is_left_and_the_others_are_untouched(tmp_path: Path, image_table: Callable[..., pd.DataFrame]) -> None:

@@ -101,8 +101,9 @@ def open_experiment(folder: Path, config: StudyConfig, restart: bool = False) ->
 def _differences(old: StudyConfig, new: StudyConfig) -> list[str]:
     free = {("split", "repeats")} if new.split.scheme == "held-out-draw" else set()
     free |= {("training", "device"), ("study", "name")}
-    judging = {"evaluation", "comparators"}
-    before, after = old.model_dump(exclude=judging), new.model_dump(exclude=judging)
+    # What judges the results may change; consent is asked at every use, whatever an experiment was recorded with.
+    free_sections = {"evaluation", "comparators", "governance"}
+    before, after = old.model_dump(exclude=free_sections), new.model_dump(exclude=free_sections)
     return [
         f"{section}.{name} was {value!r} and is {after[section][name]!r}"
         for section, values in before.items()
@@ -176,8 +177,15 @@ def environment() -> dict[str, Any]:
     }
 
 
-def write_splits(path: Path, splits: pd.DataFrame) -> None:
+def write_splits(path: Path, splits: pd.DataFrame, exclusions: pd.DataFrame | None = None) -> None:
     """Write the table of splits, or check that the one on disk begins the same.
+
+    Parameters
+    ----------
+    path : Path
+    splits : DataFrame
+    exclusions : DataFrame, optional
+        As in `UsableImages`, to say why somebody is missing.
 
     Raises
     ------
@@ -190,8 +198,25 @@ def write_splits(path: Path, splits: pd.DataFrame) -> None:
         before = old[old["repeat"].isin(common["repeat"].unique())].reset_index(drop=True)
         same = len(common) == len(before) and all((common[name].astype(str) == before[name].astype(str)).all() for name in common)
         if not same:
-            raise ExperimentError(
-                f"The images of the study are not those with which experiment {path.parent.name} began.",
-                "Give this one another --name, or --restart to throw the old results away.",
-            )
+            raise _other_images(path.parent.name, before, common, exclusions)
     write_tsv(path, splits)
+
+
+def _other_images(name: str, before: pd.DataFrame, now: pd.DataFrame, exclusions: pd.DataFrame | None) -> ExperimentError:
+    keys = ["participant_id", "session_id"]
+    old, new = ({(str(person), str(session)) for person, session in table[keys].itertuples(index=False)} for table in (before, now))
+    reasons = {}
+    if exclusions is not None:
+        reasons = {(str(row.participant_id), str(row.session_id)): str(row.reason) for row in exclusions.itertuples()}
+    gone = sorted(old - new)
+    said = [f"{' '.join(filter(None, key))} ({reasons.get(key, 'no longer there')})" for key in gone[:3]]
+    parts = [f"{len(gone)} scans are not used any more: {', '.join(said)}{', ...' if len(gone) > 3 else ''}"] if gone else []
+    parts += [f"{len(new - old)} are new"] if new - old else []
+    told = f": {'; '.join(parts)}" if parts else ""
+    again = (
+        f"`dawson study retrain models/{name}` does it again without people who may no longer be used. Otherwise give" if gone else "Give"
+    )
+    return ExperimentError(
+        f"The images of the study are not those with which experiment {name} began{told}.",
+        f"{again}Or give this one another --name, or --restart to throw the old results away.",
+    )

@@ -13,12 +13,21 @@ import pandas as pd
 from dawson.classification.cases import Cases, entry
 from dawson.classification.device import choose
 from dawson.classification.evaluation import evaluate
-from dawson.classification.experiment import StudyPaths, check_name, collect_predictions, open_experiment, write_splits
+from dawson.classification.experiment import (
+    FINAL_SPLITS,
+    SPLITS,
+    StudyPaths,
+    check_name,
+    collect_predictions,
+    open_experiment,
+    write_splits,
+)
 from dawson.classification.images import UsableImages, guard_images
 from dawson.classification.out_of_sample import patient_means
-from dawson.classification.plan import Plan, make_runs, plan_study, train_pending
+from dawson.classification.plan import Plan, make_runs, plan_of, plan_study, recorded_splits, train_pending
 from dawson.classification.soft_targets import decisive_rows
 from dawson.classification.study import prepare_images
+from dawson.cohort.consent import with_governance
 from dawson.cohort.splits import COLUMNS, final_splits
 from dawson.errors import ConfigError, TooFewParticipantsError
 from dawson.files import write_json, write_tsv
@@ -79,10 +88,11 @@ def run_learning_curve(
         Each kind names the file or person and the fix; what is finished stays and is used by the next attempt.
     """
     folder = paths.experiment(check_name(name))
+    config = with_governance(config, paths.study)
     cohort, usable = prepare_images(paths, config, jobs=jobs, dask=dask)
-    whole = plan_study(paths, name, config, usable)
+    whole = _whole(paths, name, config, usable)
     open_experiment(folder, config)
-    write_splits(folder / "splits.tsv", whole.splits)
+    write_splits(folder / SPLITS, whole.splits, usable.exclusions)
     plans = curve_plans(whole, folder / "curve", config, sizes, repeats)
     workers = resolve_jobs(jobs) if choose(config.training).on_cpu or jobs > 0 else 1
     for plan in plans.values():
@@ -93,6 +103,16 @@ def run_learning_curve(
     write_json(folder / CURVE, curve)
     write_tsv(folder / CURVE_TABLE, curve_table(curve))
     return folder / CURVE
+
+
+def _whole(paths: StudyPaths, name: str, config: StudyConfig, usable: UsableImages) -> Plan:
+    """The plan of the experiment: on its own splits where it has them, since people may have been taken out of them."""
+    folder, keys = paths.experiment(name), ["participant_id", "session_id"]
+    if not (folder / FINAL_SPLITS).is_file():
+        return plan_study(paths, name, config, usable)
+    splits, final = (recorded.merge(usable.table[keys], on=keys) for recorded in recorded_splits(folder))
+    images = usable.table.merge(pd.concat([splits, final])[keys].drop_duplicates(), on=keys)
+    return plan_of(paths, name, config, replace(usable, table=images), splits, final)
 
 
 def curve_plans(whole: Plan, folder: Path, config: StudyConfig, sizes: Sequence[int], repeats: int) -> dict[float, Plan]:

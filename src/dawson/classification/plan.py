@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dawson.classification.experiment import FINAL_SPLITS, SPLITS
 from dawson.classification.images import guard_images
 from dawson.classification.runs import Run, execute
 from dawson.classification.soft_targets import target_columns
 from dawson.cohort.splits import final_splits, make_splits
-from dawson.errors import TooFewParticipantsError
+from dawson.errors import ExperimentError, TooFewParticipantsError
+from dawson.files import read_tsv
 from dawson.parallel import each
 from dawson.progress import progress
 
@@ -68,7 +70,6 @@ def plan_study(paths: StudyPaths, name: str, config: StudyConfig, usable: Usable
     _require_classes(usable.table, config, "take part")
     splits = make_splits(usable.table, config.split, site_column=config.study.site_column)
     tested = splits.loc[splits["role"] == "test", "participant_id"].unique()
-    _require_classes(usable.table[usable.table["participant_id"].isin(tested)], config, "are in a test set")
     # An external test set stays external; elsewhere the model that is handed on learns from everybody.
     learning = usable.table[~usable.table["participant_id"].isin(tested)] if config.split.scheme == "external" else usable.table
     final = final_splits(learning, config.split.folds, config.split.seed)
@@ -91,13 +92,33 @@ def plan_of(
     ------
     LeakageError
         From the guard.
+    TooFewParticipantsError
+        A class has nobody, or nobody who is tested.
     """
+    _require_classes(usable.table, config, "take part")
+    tested = splits.loc[splits["role"] == "test", "participant_id"].unique()
+    _require_classes(usable.table[usable.table["participant_id"].isin(tested)], config, "are in a test set")
     for table in (splits, final):
         guard_images(table, usable)
     experiment, model = paths.experiment(name), paths.model(name)
     runs = make_runs(splits, usable.table, config, experiment / "runs", experiment / "weights" if keep_weights else None, explained=True)
     members = make_runs(final, usable.table, config, experiment / "final", model, explained=False)
     return Plan(usable, splits, final, tuple(runs), tuple(members))
+
+
+def recorded_splits(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The splits of an experiment and those of the model's members, as they were drawn.
+
+    Raises
+    ------
+    ExperimentError
+        The experiment has none, or was made before those of the members were kept.
+    """
+    for needed in (SPLITS, FINAL_SPLITS):
+        if not (folder / needed).is_file():
+            raise ExperimentError(f"{folder} has no {needed}: it cannot be taken up again.", "Run the study anew with `dawson study run`.")
+    splits, final = (read_tsv(folder / name, text=("role",)) for name in (SPLITS, FINAL_SPLITS))
+    return splits, final
 
 
 def make_runs(

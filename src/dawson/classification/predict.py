@@ -16,6 +16,7 @@ from dawson.classification.images import CHANNELS_NAME, read_stack
 from dawson.classification.model import Model
 from dawson.classification.networks import architecture
 from dawson.classification.training import predict_logits, softmax
+from dawson.cohort.consent import refuse_unpermitted
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError, DawsonError, ImageError, LeakageError, PreprocessingError
 from dawson.files import atomic_path, read_tsv, sha256, write_json, write_tsv
@@ -62,12 +63,16 @@ def predict_pair(model: Model, t1w: Path | None, flair: Path, out: Path, *, name
         The scan is one on which the model was trained, as far as its manifest is at hand.
     ImageError
         An input file is not there.
+    ConsentError
+        A file lies in a study in which its person may not be used.
     PreprocessingError
         The scan could not be brought to template space; the message says why.
     """
     for path in (t1w, flair):
         if path is not None and not path.is_file():
             raise ImageError(path, "is not there.", "Check the path.")
+        if path is not None:
+            refuse_unpermitted(path, "predict")
     person = "sub-" + ("".join(letter for letter in name.removeprefix("sub-") if letter.isalnum()) or "patient")
     scan = Scan(person, "", t1w.absolute() if t1w else None, flair.absolute())
     derivatives = out / "derivatives" / "dawson"

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+
+import pandas as pd
 
 from dawson.classification.experiment import FINAL_SPLITS, SPLITS, StudyPaths
-from dawson.classification.plan import plan_of
+from dawson.classification.images import UsableImages
+from dawson.classification.plan import plan_of, recorded_splits
 from dawson.classification.study import carry_out, prepare_images
-from dawson.classification.withdrawal import RETRAIN, ModelsAndExperiments
+from dawson.classification.withdrawal import people_in, take_out
+from dawson.cohort.consent import with_governance
 from dawson.config import read_config
 from dawson.errors import CohortError, ExperimentError
-from dawson.files import read_tsv, write_tsv
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_KEYS = ["participant_id", "session_id"]
+from dawson.files import write_tsv
+from dawson.governance.gate import is_withdrawn
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Retraining:
     Parameters
     ----------
     left_out : tuple of str
-        Who is in the splits and takes part no longer: those named, and those whose images or consent are gone.
+        Who was in the experiment and takes part no longer: those named, those who withdrew, those whose consent ended.
     trained, kept : int
         Runs (repeats, folds and members of the model) to train anew, and those that stay as they are.
     """
@@ -51,7 +50,7 @@ def retrain(
     name : str
         Of the experiment and its model.
     without : sequence of str
-        Participants to leave out. Whoever has withdrawn, or whose images or consent are gone, is left out in any case.
+        Participants to leave out. Whoever withdrew, or may no longer be used, is left out in any case.
     jobs, dask
         As for `run_study`.
     dry_run : bool
@@ -60,43 +59,55 @@ def retrain(
     Raises
     ------
     ExperimentError
-        There is no such experiment, or it was made before splits of the model were kept.
+        There is no such experiment, it was made before splits of the model were kept, or a scan that it used cannot be used now
+        though its person may.
     CohortError
-        A name is not in the experiment, and never was a reason to retrain it.
+        A name is not in the experiment.
     DawsonError
         From the training.
     """
     folder = paths.experiment(name)
-    for needed in ("config.toml", SPLITS, FINAL_SPLITS):
-        if not (folder / needed).is_file():
-            raise ExperimentError(f"{folder} has no {needed}: it cannot be taken up again.", "Run the study anew with `dawson study run`.")
-    config = read_config(folder / "config.toml")
-    splits, final = (read_tsv(folder / table, text=("role",)) for table in (SPLITS, FINAL_SPLITS))
-    known = set(splits["participant_id"]) | set(final["participant_id"])
-    if (unknown := sorted(set(without) - known)) and not (folder / RETRAIN).is_file():
+    splits, final = recorded_splits(folder)
+    config = with_governance(read_config(folder / "config.toml"), paths.study)
+    cohort, usable = prepare_images(paths, config, jobs=jobs, dask=dask, look_only=dry_run)
+    inside, images = people_in(folder), _images(splits) | _images(final)
+    if unknown := [person for person in without if person not in inside and not is_withdrawn(paths.study, person)]:
         raise CohortError(f"{', '.join(unknown)} is not in experiment {name}.", "Check the spelling of --without.")
-    cohort, usable = prepare_images(paths, config, jobs=jobs, dask=dask)
-    present = set(zip(usable.table["participant_id"], usable.table["session_id"], strict=True))
-    gone = {who for who, session in _images(splits, final) if (who, session) not in present}
-    left_out = tuple(sorted((set(without) & known) | gone))
-    remaining = replace(usable, table=usable.table[~usable.table["participant_id"].isin(left_out)].reset_index(drop=True))
+    excluded = usable.exclusions
+    refused = set(excluded.loc[excluded["stage"] == "consent", "participant_id"])
+    left_out = tuple(sorted(person for person in inside if person in without or person in refused or is_withdrawn(paths.study, person)))
+    present = _images(usable.table)
+    if missing := sorted(key for key in images - present if key[0] not in left_out):
+        reasons = dict(zip(_keys(excluded), excluded["reason"].astype(str), strict=True))
+        said = [f"{' '.join(part for part in key if part)} ({reasons.get(key, 'no longer there')})" for key in missing[:3]]
+        raise ExperimentError(
+            f"{len(missing)} scans of experiment {name} cannot be used now: {', '.join(said)}{', ...' if len(missing) > 3 else ''}.",
+            "Bring them back, or leave the people out by name with --without.",
+        )
+    own = usable.table[usable.table["participant_id"].isin(left_out)]
+    rows = own[["participant_id", "session_id"]].assign(stage="left out", reason="left out when the study was done again")
+    remaining = UsableImages(
+        usable.table[[key in images and key[0] not in left_out for key in _keys(usable.table)]].reset_index(drop=True),
+        pd.concat([excluded, rows], ignore_index=True),
+    )
     splits, final = (table[~table["participant_id"].isin(left_out)].reset_index(drop=True) for table in (splits, final))
-    if not dry_run:
-        for person in left_out:
-            ModelsAndExperiments().remove(paths.out, person)
     plan = plan_of(paths, name, config, remaining, splits, final, keep_weights=(folder / "weights").is_dir())
     runs = [*plan.runs, *plan.final_runs]
     kept = sum(run.has_network() for run in runs)
     found = Retraining(left_out, len(runs) - kept, kept)
     if dry_run:
         return found
+    for person in left_out:
+        take_out(folder, person)
     for table, content in ((SPLITS, splits), (FINAL_SPLITS, final)):
         write_tsv(folder / table, content)
     carry_out(paths, name, config, cohort, plan, jobs=jobs, dask=dask)
-    for place in (folder, paths.model(name)):
-        (place / RETRAIN).unlink(missing_ok=True)
     return found
 
 
-def _images(*tables: pd.DataFrame) -> set[tuple[str, str]]:
-    return {key for table in tables for key in table[_KEYS].itertuples(index=False, name=None)}
+def _keys(table: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(table[["participant_id", "session_id"]].astype(str).itertuples(index=False, name=None))
+
+
+def _images(table: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(_keys(table))

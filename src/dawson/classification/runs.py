@@ -74,9 +74,18 @@ class Run:
         """Digest of what decides the network: as `digest`, without the images that are only tested."""
         return self._digest(self.table[self.table["role"] != "test"])
 
+    @property
+    def judged_digests(self) -> list[str]:
+        """Digest of each image that the network judges: whose, with which role, label and content."""
+        return sorted(digest_of(row) for row in self._rows(self.table[self.table["role"] != "train"]))
+
+    def _rows(self, images: pd.DataFrame) -> list[list[Any]]:
+        columns = ["participant_id", "session_id", "label", "role", "hash", *target_columns(self.table, self.classes)]
+        rows: list[list[Any]] = images[columns].to_numpy().tolist()
+        return rows
+
     def _digest(self, images: pd.DataFrame) -> str:
-        targets = target_columns(self.table, self.classes)
-        rows = images[["participant_id", "session_id", "label", "role", "hash", *targets]].to_numpy().tolist()
+        rows = self._rows(images)
         settings = self.training.model_dump(exclude={"device", "precision"})
         content = [sorted(rows), list(self.classes), settings, self.seed, self.repeat, self.fold]
         return digest_of(content)
@@ -103,7 +112,7 @@ class Run:
     def is_done(self) -> bool:
         """Whether an earlier attempt finished this very run with all the files that are asked for now."""
         record = self._recorded()
-        if not self.predictions.exists() or not (record.get("digest") == self.digest or self._is_trimmed()):
+        if not self.predictions.exists() or not (record.get("digest") == self.digest or self._is_trimmed(record)):
             return False
         if self.explain and not is_complete(self.explanations):
             return False
@@ -115,9 +124,12 @@ class Run:
         except ValueError:
             return {}
 
-    def _is_trimmed(self) -> bool:
-        """Whether the network is this one and its results were cut to the tests of now, as when a tested person withdrew."""
-        if not self.has_network():
+    def _is_trimmed(self, record: Mapping[str, Any]) -> bool:
+        """Whether the network is this one and its results were cut to the tests of now, as when a tested person withdrew.
+
+        What it judges now must be among what it judged then, image, label and all; and the predictions of others must be gone.
+        """
+        if not self.has_network() or not set(self.judged_digests) <= set(record.get("judged_digests", ())):
             return False
         keys = ["participant_id", "session_id", "role"]
         judged = self.table.loc[self.table["role"] != "train", keys].astype(str)
@@ -175,6 +187,7 @@ def execute(run: Run) -> dict[str, Any]:
     write_tsv(run.predictions, _prediction_table(run, table.iloc[judged], logits))
     record = {
         "repeat": run.repeat, "fold": run.fold, "digest": run.digest, "training_digest": run.training_digest,
+        "judged_digests": run.judged_digests,
         "seconds": round(time.monotonic() - started, 2),
         "device": computing.device, "precision": computing.precision, "best_epoch": trained.best_epoch,
         "images": {role: len(rows[role]) for role in ROLES},

@@ -26,7 +26,10 @@ from dawson.classification.model import write_model
 from dawson.classification.plan import EXPLAINED_REPEAT, Plan, plan_study, train_pending
 from dawson.classification.runs import Run
 from dawson.classification.subgroups import check_subgroups
+from dawson.classification.withdrawal import RETRAIN
+from dawson.cohort.consent import permitted, with_governance
 from dawson.cohort.dataset import Cohort, read_cohort
+from dawson.errors import ConsentError
 from dawson.files import read_json, write_json, write_tsv
 from dawson.parallel import resolve_jobs
 from dawson.preprocess.batch import preprocess_cohort, read_preprocess_table
@@ -37,10 +40,17 @@ if TYPE_CHECKING:
     from dawson.config import StudyConfig
 
 
-def prepare_images(paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, dask: str | None = None) -> tuple[Cohort, UsableImages]:
-    """Read the cohort, preprocess what is not yet preprocessed, and say which images can and may be used."""
+def prepare_images(
+    paths: StudyPaths, config: StudyConfig, *, jobs: int = 0, dask: str | None = None, look_only: bool = False
+) -> tuple[Cohort, UsableImages]:
+    """Read the cohort, preprocess what is not yet preprocessed, and say which images can and may be used.
+
+    With `look_only` nothing is preprocessed or logged.
+    """
     cohort = read_cohort(paths.study, text=(config.study.diagnosis_column, config.study.site_column))
-    candidates = of_quality(candidate_images(cohort, config), paths.derivatives, config.quality)
+    candidates = of_quality(candidate_images(cohort, config, record=not look_only), paths.derivatives, config.quality)
+    if look_only:
+        return cohort, with_channels(candidates, cohort, paths.derivatives, read_preprocess_table(paths.derivatives), resolve_jobs(jobs))
     wanted = set(zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True))
     scans = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in wanted]
     rows = preprocess_cohort(scans, cohort.root, paths.derivatives, config.preprocess, jobs=resolve_jobs(jobs), dask=dask)
@@ -86,11 +96,12 @@ def run_study(
         Each kind names the file or person and the fix; what is finished stays and is used by the next attempt.
     """
     folder = paths.experiment(check_name(name))
+    config = with_governance(config, paths.study)
     cohort, usable = prepare_images(paths, config, jobs=jobs, dask=dask)
     check_subgroups(list(usable.table.columns), config.evaluation)
     plan = plan_study(paths, name, config, usable, keep_weights=keep_weights)
     open_experiment(folder, config, restart)
-    write_splits(folder / SPLITS, plan.splits)
+    write_splits(folder / SPLITS, plan.splits, usable.exclusions)
     return carry_out(paths, name, config, cohort, plan, jobs=jobs, dask=dask)
 
 
@@ -104,6 +115,7 @@ def carry_out(
 
     workers = resolve_jobs(jobs) if choose(config.training).on_cpu or jobs > 0 else 1
     train_pending(plan, workers, dask)
+    _ask_again(cohort, config, plan)
 
     predictions = collect_predictions(plan.runs, plan.splits, usable)
     write_tsv(folder / "predictions.tsv", predictions)
@@ -122,7 +134,24 @@ def carry_out(
     roots = derivative_roots(paths)
     assess_comparators(folder, predictions, plan, cohort, config, roots, jobs=resolve_jobs(jobs), dask=dask)
     assess_saliency(folder, plan, cohort, config, roots)
+    for place in (folder, paths.model(name)):
+        (place / RETRAIN).unlink(missing_ok=True)
     return folder
+
+
+def _ask_again(cohort: Cohort, config: StudyConfig, plan: Plan) -> None:
+    """Whether everybody may still be used now that training is over, which may have taken days.
+
+    Raises
+    ------
+    ConsentError
+    """
+    _, refused = permitted(cohort, config.governance, "train", record=False)
+    if gone := sorted(set(refused) & set(plan.usable.table["participant_id"])):
+        raise ConsentError(
+            f"{', '.join(gone)} may no longer be used ({refused[gone[0]]}), since the training began; no result was written.",
+            "Do it again without them: `dawson study retrain` with the model, or `dawson study run` under another --name.",
+        )
 
 
 def _environment(plan: Plan, cohort: Cohort, config: StudyConfig, jobs: int) -> dict[str, Any]:

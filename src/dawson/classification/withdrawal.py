@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dawson.classification.experiment import FINAL_SPLITS, SPLITS
-from dawson.classification.explanations import without_person
+from dawson.classification.explanations import is_complete, without_person
 from dawson.files import read_json, read_tsv, write_json, write_text
 from dawson.governance.withdrawal import Trace
 
@@ -36,21 +36,37 @@ def needs_retraining(model: Path) -> dict[str, Any] | None:
     return dict(read_json(path)) if path.is_file() else None
 
 
+def take_out(folder: Path, participant_id: str) -> None:
+    """Take a person out of one experiment, whose model is about to be trained anew."""
+    list(_reports(folder, change=True))
+    _clean(folder, participant_id)
+
+
+def people_in(folder: Path) -> set[str]:
+    """Everybody whom a table of an experiment names."""
+    return {person for table in folder.rglob("*.tsv") for person in _people(table)}
+
+
 def _experiments(study: Path, participant_id: str, change: bool) -> Iterator[Trace]:
-    for folder in _subfolders(study / "experiments"):
+    manifests = study / "governance" / "training-manifests"
+    names = {folder.name for folder in _subfolders(study / "experiments")} | {path.stem for path in manifests.glob("*.tsv")}
+    for name in sorted(names):
+        folder, model = study / "experiments" / name, study / "models" / name
         roles = _roles(folder, participant_id)
-        model, manifest = study / "models" / folder.name, study / "governance" / "training-manifests" / f"{folder.name}.tsv"
-        learnt = _names(manifest, participant_id)
+        learnt = _names(manifests / f"{name}.tsv", participant_id)
         if not roles and not learnt and not any(_names(table, participant_id) for table in folder.rglob("*.tsv")):
             continue
-        command = f"dawson study retrain {model} --without {participant_id}"
+        command = f"dawson study retrain {model}"
         if change:
             # The marks come first: an interrupted removal must not leave a model that nobody knows to be touched. They name nobody.
-            mark = {"reason": "Somebody whose data this used is no longer in the study.", "command": f"dawson study retrain {model}"}
-            for place in (folder, *([model] if learnt and model.is_dir() else [])):
+            mark = {"reason": "Somebody whose data this used is no longer in the study.", "command": command}
+            for place in (place for place in (folder, model if learnt else folder) if place.is_dir()):
                 write_json(place / RETRAIN, mark)
         if learnt:
-            yield Trace("model", str(model.relative_to(study)), "learnt from this person", f"to be retrained: {command}")
+            again = command if (folder / SPLITS).is_file() else "its experiment is gone: make it anew with dawson study run"
+            yield Trace("model", str(model.relative_to(study)), "learnt from this person", f"to be retrained: {again}")
+        if not folder.is_dir():
+            continue
         yield from _reports(folder, change)
         if change:
             _clean(folder, participant_id)
@@ -75,9 +91,15 @@ def _reports(folder: Path, change: bool) -> Iterator[Trace]:
 
 def _clean(folder: Path, participant_id: str) -> None:
     """Take a person out of the tables and explanations of an experiment; the splits last, since they say who is still in it."""
+    for unfinished in folder.rglob(".part-*"):
+        unfinished.unlink()
     tables = sorted(folder.rglob("*.tsv"), key=lambda path: path.name in (SPLITS, FINAL_SPLITS))
     for arrays in sorted(folder.rglob("*explanations.npz")):
-        without_person(arrays, participant_id)
+        if is_complete(arrays) or arrays.parent == folder:
+            without_person(arrays, participant_id)
+        else:
+            # Half a file, which the next run would make again in any case.
+            arrays.unlink()
     for table in tables:
         if _names(table, participant_id):
             _drop_rows(table, participant_id)
@@ -124,16 +146,26 @@ def _column(header: str) -> int | None:
 
 
 def _names(table: Path, participant_id: str) -> bool:
+    return any(person == participant_id for person in _people(table))
+
+
+def _people(table: Path) -> Iterator[str]:
     if not table.is_file():
-        return False
+        return
     with table.open(encoding="utf-8") as lines:
         column = _column(next(lines, ""))
-        return column is not None and any(line.rstrip("\r\n").split("\t")[column] == participant_id for line in lines)
+        if column is not None:
+            yield from (_cell(line, column) for line in lines)
 
 
 def _drop_rows(path: Path, participant_id: str) -> None:
     """Rewrite a table without a person, every other line as it was."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     column = _column(lines[0])
-    kept = [line for line in lines[1:] if column is None or line.rstrip("\r\n").split("\t")[column] != participant_id]
+    kept = [line for line in lines[1:] if column is None or _cell(line, column) != participant_id]
     write_text(path, "".join([lines[0], *kept]))
+
+
+def _cell(line: str, column: int) -> str:
+    cells = line.rstrip("\r\n").split("\t")
+    return cells[column] if column < len(cells) else ""

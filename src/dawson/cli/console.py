@@ -62,6 +62,14 @@ def show_refused(refused: Mapping[str, str]) -> None:
         Console(stderr=True, soft_wrap=True, highlight=False).print(escape(f"Left out, {reason.rstrip('.')}: {shown}."))
 
 
+def show_mark(mark: Mapping[str, str] | None) -> None:
+    """Say on standard error that a model is to be retrained; nothing where it is not."""
+    if mark:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            escape(f"This model is to be retrained: {mark['reason']} {mark['command']}")
+        )
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import figure, say, show_json, show_table
+from dawson.cli.console import figure, say, show_json, show_mark, show_table
 
 app = typer.Typer(help="What a model is and what it learnt from.", no_args_is_help=True)
 
@@ -48,8 +48,7 @@ def info(
             ["made with", f"dawson {said['software']['packages'].get('dawson', '?')}, {said['software']['created']}"],
         ],
     )  # fmt: skip
-    if marked:
-        say(f"To be retrained: {marked['reason']} {marked['command']}")
+    show_mark(marked)
     say("Research use only.")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import say, say_whose, show_json, show_refused, show_table
+from dawson.cli.console import say, say_whose, show_json, show_mark, show_refused, show_table
 from dawson.cli.study_file import find_config
 
 
@@ -33,8 +33,7 @@ def predict(
     from dawson.report.prediction import write_prediction_report
 
     read = read_model(model)
-    if (marked := needs_retraining(model)) and not as_json:
-        say(f"This model is to be retrained: {marked['reason']} {marked['command']}")
+    show_mark(needs_retraining(model))
     if study is not None:
         _predict_study(model, study, participant, out, allow_simulated, jobs, dask, as_json)
         return

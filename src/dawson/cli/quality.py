@@ -38,13 +38,15 @@ def run(
     config = find_config(study, out)
     derivatives = (out or study) / "derivatives" / "dawson"
     cohort = read_cohort(study, text=("diagnosis", config.study.site_column))
-    cohort = cohort.select(where) if where else cohort
     cohort, refused = permitted(cohort, config.governance, "select", record=not dry_run)
     show_refused(refused)
+    # Decisions are made over everybody; --where and --participant say only who is measured now.
+    chosen = {(scan.participant_id, scan.session_id) for scan in (cohort.select(where) if where else cohort).scans}
     wanted = {name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()}
     if missing := wanted - set(cohort.participants["participant_id"]) - set(refused):
         raise CohortError(f"{', '.join(sorted(missing))} not in participants.tsv of {study}.", "Check the spelling of --participant.")
-    scans = [scan for scan in cohort.scans if (scan.t1w or scan.flair) and (not wanted or scan.participant_id in wanted)]
+    asked = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in chosen]
+    scans = [scan for scan in asked if (scan.t1w or scan.flair) and (not wanted or scan.participant_id in wanted)]
     if dry_run:
         rows = [[scan.participant_id, scan.session_id, bool(scan.t1w), bool(scan.flair)] for scan in scans]
         show_table("Would be measured", ["participant", "session", "T1w", "FLAIR"], rows)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import duration, figure, heading, say, say_whose, show_json, show_table, size
+from dawson.cli.console import duration, figure, heading, say, say_whose, show_json, show_mark, show_table, size
 from dawson.cli.study_file import find_config
 from dawson.config import StudyConfig, read_config
 
@@ -175,10 +175,12 @@ def external(
     from dawson.classification.experiment import StudyPaths
     from dawson.classification.external import run_external
     from dawson.classification.model import read_model
+    from dawson.classification.withdrawal import needs_retraining
     from dawson.cohort.dataset import read_cohort
     from dawson.files import read_json
     from dawson.report.external import write_external_report
 
+    show_mark(needs_retraining(model))
     config = find_config(study, out).updated(study={"where": where})
     cohort = read_cohort(study, text=(config.study.diagnosis_column, config.study.site_column))
     paths = StudyPaths(study, out or study)

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from dawson.cohort.dataset import Cohort
-from dawson.config import GovernanceSection
+from dawson.config import STUDY_FILE, GovernanceSection, StudyConfig, read_config
 from dawson.errors import ConsentError
 from dawson.governance.gate import Action, rule, use_of
+
+
+def governance_of(root: Path, section: GovernanceSection) -> GovernanceSection:
+    """Whether consent is managed, and for which use: what the study says of itself counts before any other settings.
+
+    Consent belongs to the data. A study file beside the results, a recorded experiment or an option can ask for consent to be
+    managed where the study does not; none can turn it off.
+
+    Parameters
+    ----------
+    root : Path
+        The BIDS dataset.
+    section : GovernanceSection
+        Of the settings at hand.
+    """
+    own = read_config(root / STUDY_FILE).governance
+    return own if own.managed else section
+
+
+def with_governance(config: StudyConfig, root: Path) -> StudyConfig:
+    """Settings whose `[governance]` is that of `governance_of`."""
+    return config.model_copy(update={"governance": governance_of(root, config.governance)})
 
 
 def permitted(
@@ -24,7 +47,7 @@ def permitted(
     ----------
     cohort : Cohort
     governance : GovernanceSection
-        Of the study file: whether consent is managed, and the purpose of the use.
+        Of the settings at hand; what the study says of itself counts before it, see `governance_of`.
     action : Action
         What is about to be done.
     detail : mapping, optional
@@ -46,6 +69,7 @@ def permitted(
         The ledger or the log cannot be read.
     """
     people = [str(name) for name in cohort.participants["participant_id"]]
+    governance = governance_of(cohort.root, governance)
     ruling = rule(cohort.root, people, use_of(governance, action), managed=governance.managed, detail=detail, record=record)
     if not ruling.refused:
         return cohort, {}
@@ -65,3 +89,22 @@ def permitted(
         problems=tuple(item for item in cohort.problems if not item.participant_id or item.participant_id in kept),
     )
     return left, ruling.refused
+
+
+def refuse_unpermitted(image: Path, action: Action) -> None:
+    """Refuse a single file of a study whose person may not be used; a file outside every study is its owner's affair.
+
+    Raises
+    ------
+    ConsentError
+        Naming the person and the reason.
+    """
+    image = image.absolute()
+    root = next((folder for folder in image.parents if (folder / "participants.tsv").is_file()), None)
+    person = next((part for part in image.parts if part.startswith("sub-") and part != image.name), None)
+    if root is None or person is None:
+        return
+    governance = governance_of(root, GovernanceSection())
+    ruling = rule(root, [person], use_of(governance, action), managed=governance.managed)
+    if person in ruling.refused:
+        raise ConsentError(f"{image} is of {person} of {root}, who may not be used to {action}: {ruling.refused[person]}.")

@@ -90,6 +90,7 @@ class Step:
 STAGES = {
     "consent": "without consent for this use",
     "quality": "excluded by quality control",
+    "left out": "left out when the study was done again",
     "selection": "not selected by the study file",
     "diagnosis": "of no class of the study",
     "files": "no FLAIR",
