@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from planted_identifiers import Planted, planted_files
 from planted_search import elements_kept, found_in, texts_left
@@ -53,11 +55,27 @@ def untouched(dataset: Dataset, file_name: str) -> tuple[bytes, str]:
 
 
 def dawson(dataset: Dataset, file_name: str) -> tuple[bytes, str]:
-    from dawson.intake.deidentify import Pseudonymiser, deidentify
-    from dawson.intake.dicom_out import dicom_path
+    """As `dawson intake dicom --dicom-out` writes it: found, planned, cleaned, kept under the intake's own names."""
+    from dawson.intake.plan import make_plan
+    from dawson.intake.process import Job, deidentify_series, keep_dicom
+    from dawson.intake.record import Record
+    from dawson.intake.series import find_series
+    from dawson.intake.sorting import SHIPPED, read_rules
+    from dawson.intake.sources import Limits, open_source
 
-    cleaned = deidentify(dataset, Pseudonymiser(b"a secret for this benchmark only"))
-    return written(cleaned.dataset), str(dicom_path(cleaned))
+    secret = b"a secret for this benchmark only"
+    with TemporaryDirectory() as name:
+        source, study, cleaned, kept = (Path(name, part) for part in ("source", "study", "cleaned", "kept"))
+        source.mkdir()
+        (source / file_name).write_bytes(written(dataset))
+        with open_source(source) as opened:
+            found = find_series(opened)
+        (planned,) = make_plan(found, study, read_rules(SHIPPED, ()), secret, Record(study)).planned
+        job = Job(source, Limits(), (planned,), secret, Path(name), False, True, True)
+        deidentify_series(job, planned, cleaned)
+        keep_dicom(cleaned, kept, planned)
+        (path,) = (path for path in kept.rglob("*") if path.is_file())
+        return path.read_bytes(), path.relative_to(kept).as_posix()
 
 
 def dicom_anonymizer(dataset: Dataset, file_name: str, edition: str) -> tuple[bytes, str]:

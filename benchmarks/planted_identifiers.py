@@ -7,6 +7,7 @@ text to look for, so that what is left can be told place by place; `planted_sear
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -138,6 +139,8 @@ def _planted_file(person: Person, visit: date, seed: int) -> Planted:
     with_sequences(one)
     with_private(one)
     with_hidden(one)
+    with_text_among_numbers(one)
+    with_other_spellings(one)
     with_measurement(one, seed)
     stem = f"{person.parts[0]}_{visit:%Y%m%d}"
     one.places["file name"] = stem
@@ -331,6 +334,27 @@ def with_hidden(one: _File) -> None:
     one.put(0x0040A730, "SQ", Items([_content("content tree text")]), "content tree text", "ContentSequence")
     one.put(0xFFFCFFFC, "OB", b"padding with Paddingname", "Paddingname", "DataSetTrailingPadding")
     one.put(0x00204000, "LT", data.ImageComments, data.ImageComments, "ImageComments")
+
+
+def with_text_among_numbers(one: _File) -> None:
+    """Text in elements that are to hold numbers, as bytes of another kind."""
+    one.put(0x00181060, "OB", b"Triggerson^Bodil", "Triggerson^Bodil", "TriggerTime (0018,1060)")
+    one.put(0x00189079, "FD", list(struct.unpack("<2d", b"Inversionov Ilya")), "Inversionov Ilya", "InversionTimes (0018,9079)")
+    one.put(0x7FE00008, "OF", b"Floatpixelname of the ward, beds", "Floatpixelname of the ward", "FloatPixelData (7FE0,0008)")
+    gems = one.dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
+    gems.add_new(0x2C, "OB", b"Echospacer^Olaf.")
+    one.places["(0043,xx2c)"] = "Echospacer^Olaf"
+
+
+def with_other_spellings(one: _File) -> None:
+    """The birth date with the name of its month, and without zeros; the patient's number without the zeros in front."""
+    born = one.person.born
+    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[born.month - 1]
+    one.plant("ReceiveCoilManufacturerName", f"made {born.day}-{month}-{born.year}")
+    one.plant("TransmitCoilManufacturerName", f"made {born.day}.{born.month}.{born.year % 100:02d}")
+    one.plant("StackID", f"{born.year}/{born.month}/{born.day}")
+    digits = "".join(character for character in one.person.number if character.isdigit()).lstrip("0")
+    one.plant("PulseSequenceName", f"fast {digits}")
 
 
 def _modified(name: str) -> Dataset:

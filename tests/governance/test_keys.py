@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dawson.errors import GovernanceError
-from dawson.governance.keys import key_folder, read_or_make_secret
+from dawson.governance.keys import key_folder, named_key_folder, read_key, read_or_make_secret
 
 
 def test_a_secret_is_made_once_and_read_again(keys: Path) -> None:
@@ -68,3 +68,10 @@ def test_a_cut_key_is_not_used(keys: Path) -> None:
     (keys / "intake.key").write_bytes(b"short")
     with pytest.raises(GovernanceError, match="5 bytes where a key has 32"):
         read_or_make_secret("intake.key")
+
+
+def test_a_key_that_must_be_there_is_never_made(keys: Path) -> None:
+    with pytest.raises(GovernanceError, match="cannot be read"):
+        read_key(named_key_folder() / "intake.key")
+    assert not keys.exists()
+    assert read_or_make_secret("intake.key") == read_key(keys / "intake.key")

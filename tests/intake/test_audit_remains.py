@@ -21,7 +21,6 @@ from pydicom.dataset import Dataset
 from dawson.errors import IntakeError
 from dawson.intake.audit_remains import Finding, audit
 from dawson.intake.deidentify import DeidentifyOptions, Pseudonymiser, deidentify
-from dawson.intake.dicom_out import write_dicom
 
 KEY = Pseudonymiser(b"a secret for the tests, 32 bytes")
 
@@ -33,7 +32,11 @@ FILES = list(planted.planted_files())
 
 
 def cleaned_file(one, folder: Path) -> Path:
-    return write_dicom(deidentify(dcmread(io.BytesIO(one.content)), KEY, DeidentifyOptions(defaced=True)), folder)
+    cleaned = deidentify(dcmread(io.BytesIO(one.content)), KEY, DeidentifyOptions(defaced=True))
+    path = folder / f"sub-{cleaned.participant}" / f"{cleaned.dataset.SOPInstanceUID}.dcm"
+    path.parent.mkdir(exist_ok=True)
+    cleaned.dataset.save_as(path, enforce_file_format=True)
+    return path
 
 
 def kinds(findings: list[Finding]) -> set[str]:
@@ -59,6 +62,8 @@ def test_the_planted_set_shows_every_kind_and_no_identifier_in_full(tmp_path):
 
 # What no search without the patient's name can know: a name inside an equipment text, a number or UID that says nothing to a stranger.
 UNKNOWABLE = {
+    "TransmitCoilManufacturerName",
+    "PulseSequenceName",
     "SequenceName",
     "ReceiveCoilName",
     "TransmitCoilName",
@@ -102,6 +107,41 @@ def test_a_name_that_is_known_is_found_in_any_text_that_stays(tmp_path):
     assert audit(tmp_path) == []
     found = audit(tmp_path, known=["Grünwald"])
     assert [(one.kind, one.severity, one.file.name) for one in found] == [("description", "medium", "again.dcm")]
+
+
+def test_a_date_that_is_known_is_found_in_any_spelling(tmp_path):
+    data = dcmread(cleaned_file(FILES[0], tmp_path))
+    data.ReceiveCoilName = "coil of 12.1.70"
+    data.save_as(tmp_path / "again.dcm")
+    assert audit(tmp_path) == []
+    assert [one.file.name for one in audit(tmp_path, known=["1970-01-12"])] == ["again.dcm"]
+
+
+@pytest.mark.parametrize("text", ["12JAN1970", "January 12, 1970", "1970-1-12", "3 Mai 2011"])
+def test_a_date_in_other_words_is_found_though_nobody_is_known(text, tmp_path):
+    data = dcmread(cleaned_file(FILES[0], tmp_path))
+    data.ReceiveCoilName = text
+    data.save_as(tmp_path / "again.dcm")
+    assert [one.file.name for one in audit(tmp_path)] == ["again.dcm"]
+    assert sidecar(tmp_path, ReceiveCoilName=text)
+
+
+def test_the_day_that_freesurfer_was_built_is_no_finding(tmp_path):
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.float32), np.eye(4))
+    image.header["descrip"] = b"FreeSurfer Jan 19 2013"
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert audit(tmp_path) == []
+    image.header["descrip"] = b"scanned Jan 19 2013"
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert kinds(audit(tmp_path)) == {"name"}
+
+
+def test_text_among_private_numbers_and_floats_that_are_no_picture_is_found(tmp_path):
+    data = dcmread(cleaned_file(FILES[0], tmp_path))
+    data.private_block(0x0043, "GEMS_PARM_01", create=True).add_new(0x2C, "OB", b"Echospacer^Olaf.")
+    data.add_new(0x7FE00008, "OF", b"Floatpixelname of the ward, beds")
+    data.save_as(tmp_path / "again.dcm")
+    assert kinds(audit(tmp_path)) == {"private", "pixels"}
 
 
 def test_what_screens_draw_is_reported(tmp_path):

@@ -10,13 +10,18 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dawson.errors import IntakeError
-from dawson.intake.convert import convert
+from dawson.intake.convert import SeriesError, convert, dcm2niix_path
+from dawson.intake.geometry import difference
+from dawson.intake.process import plain_reason
+from dawson.intake.series import find_series
 from dawson.intake.sidecars import clean_sidecar
+from dawson.intake.sources import open_source
 
 MakeSeries = Callable[..., list[Path]]
 
@@ -71,6 +76,48 @@ def test_files_that_make_two_images_or_none_are_told(tmp_path: Path, make_series
     (tmp_path / "out2").mkdir()
     with pytest.raises(IntakeError, match="could not convert"):
         convert(tmp_path / "nothing", tmp_path / "out2", "x")
+
+
+def test_any_complaint_of_the_program_counts(
+    tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "dcm2niix"
+    program.write_text(f'#!/bin/sh\n{dcm2niix_path()} "$@"\nexit 8\n')
+    program.chmod(0o700)
+    monkeypatch.setattr("dawson.intake.convert.dcm2niix_path", lambda: str(program))
+    make_series(tmp_path / "in", **flair)
+    with pytest.raises(SeriesError, match="ended with 8"):
+        convert(tmp_path / "in", _out(tmp_path), "x")
+
+
+def test_an_image_that_lies_elsewhere_than_its_headers_say_is_noticed(
+    tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]
+) -> None:
+    oblique = [0.96, 0, -0.28, 0, 1, 0]
+    normal = np.cross(oblique[:3], oblique[3:])
+    files = make_series(tmp_path / "in", **{**flair, "PixelSpacing": [5, 4], "ImageOrientationPatient": oblique})
+    for number, path in enumerate(files):
+        dataset = pydicom.dcmread(path)
+        dataset.ImagePositionPatient = [round(float(value), 6) for value in np.array([-60, -60, -70]) + 6 * number * normal]
+        dataset.save_as(path)
+    with open_source(tmp_path / "in") as source:
+        (series,) = find_series(source).series
+    image: Any = nib.load(convert(tmp_path / "in", _out(tmp_path), "x").image)
+    assert series.fault == "" and difference(series, image.shape, image.affine) == ""
+    moved, larger, turned = (image.affine.copy() for _ in range(3))
+    moved[1, 3] += 0.2
+    larger[:3, 0] *= 1.02
+    turned[:3, :3] = turned[:3, :3] @ [[0.995, -0.0999, 0], [0.0999, 0.995, 0], [0, 0, 1]]
+    assert "place" in difference(series, image.shape, moved)
+    assert "size" in difference(series, image.shape, larger)
+    assert "directions" in difference(series, image.shape, turned)
+    assert "number" in difference(series, (24, 24, 23), image.affine)
+
+
+def test_a_reason_repeats_no_message_that_may_name_somebody() -> None:
+    said = [plain_reason(error) for error in (IntakeError("/in/Quixote does not exist."), OSError("Quixote"), ValueError("Quixote"))]
+    assert said == [f"it could not be {what}" for what in ("processed (IntakeError)", "read (OSError)", "processed (ValueError)")]
+    assert plain_reason(SeriesError("a file changed.", "Run it again.")) == "a file changed"
 
 
 def test_a_sidecar_keeps_the_sequence_and_nothing_that_names_somebody() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 from dawson.intake.deidentify import DeidentifyOptions, Pseudonymiser, deidentify, quarantine_reason
 from dawson.intake.identifiers import IDENTIFYING
@@ -32,9 +35,32 @@ def scan(**values: object) -> Dataset:
     return data
 
 
-def every_text(word: str) -> Dataset:
-    """A header with a word in every element of the standard that can hold text or bytes."""
+NUMBERS = (
+    "DS",
+    "IS",
+    "FD",
+    "FL",
+    "SL",
+    "SS",
+    "SV",
+    "UL",
+    "US",
+    "UV",
+    "AT",
+    "US or SS",
+    "US or OW",
+    "US or SS or OW",
+    "OF",
+    "OD",
+    "OL",
+    "OV",
+)
+
+
+def every_text(word: str, wrong_vr: str = "OB") -> Dataset:
+    """A header with a word in every element of the standard that can hold text or bytes, or numbers if the VR in the file is another."""
     data = Dataset()
+    blanks = " " * (-len(word) % 8)
     for tag, (vr, *_) in DicomDictionary.items():
         if tag >> 16 in (0x0000, 0x0002, 0x0004, 0xFFFE) or tag == 0x7FE00010:
             continue
@@ -42,17 +68,36 @@ def every_text(word: str) -> Dataset:
             data.add(DataElement(Tag(tag), vr, word, validation_mode=0))
         elif vr in ("OB", "OW", "UN"):
             data.add(DataElement(Tag(tag), vr, (word + " " * (len(word) % 2)).encode(), validation_mode=0))
+        elif vr in NUMBERS and tag not in (0x00280010, 0x00280011, 0x00280100):
+            content = (word + blanks).encode()
+            # "" stands for a file that gives the right VR, or (implicit) none.
+            data[Tag(tag)] = RawDataElement(Tag(tag), wrong_vr or vr.split(" or ")[-1], len(content), content, 0, False, True)
     data.SOPClassUID, data.SOPInstanceUID, data.PatientID = MR_IMAGE, "1.2.3.4", "PAT-77123"
     return data
 
 
+def numbers_of(data: Dataset) -> Dataset:
+    """Only the elements that are to hold numbers, in a header that can be cleaned."""
+    few = Dataset()
+    for tag in data.keys():  # noqa: SIM118 - going over a Dataset itself converts every value
+        if DicomDictionary[int(tag)][0] in NUMBERS:
+            few[tag] = data.get_item(tag)
+    few.SOPClassUID, few.SOPInstanceUID, few.PatientID = MR_IMAGE, "1.2.3.4", "PAT-77123"
+    return few
+
+
+@pytest.mark.parametrize("wrong_vr", ["OB", "UN", "OW", "LO", "UT", "FD", "UL", "US", ""])
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_name_in_every_element_of_the_standard_is_left_in_none(nested, key):
-    data = every_text("ZZQNAMED")
-    assert len(data) > 1500
-    data.PatientName = "Zzqnamed^Ann"
+@pytest.mark.parametrize("patient", ["Zzqnamed^Ann", "Another^Ann"])
+def test_a_name_in_every_element_of_the_standard_is_left_in_none(patient, nested, wrong_vr, key):
+    data = every_text("ZZQNAMED", wrong_vr)
+    assert len(data) > 2500
+    if patient == "Another^Ann":
+        # A name that nothing in the header tells from other words: numbers hold no words at all.
+        data = numbers_of(data)
+    data.PatientName = patient
     if nested:
-        data = scan(PatientName="Zzqnamed^Ann", PixelMeasuresSequence=[data])
+        data = scan(PatientName=patient, PixelMeasuresSequence=[data])
     stream = io.BytesIO()
     deidentify(data, key).dataset.save_as(stream, enforce_file_format=True)
     assert b"zzqnamed" not in stream.getvalue().lower()
@@ -97,6 +142,19 @@ def test_free_text_that_is_nobodys_name_stays_only_in_the_few_texts_that_the_pro
         "2011-01-01",
         "Jo 3D",
         "кириллица",
+        "coil 13JUN1975",
+        "13-Jun-1975",
+        "June 13, 1975",
+        "13. Juni 75",
+        "13 juin 1975",
+        "13 giugno 1975",
+        "13 de junio de 1975",
+        "1975-6-13",
+        "1975/6/13",
+        "1975.6.13",
+        "13.6.75",
+        "6/13/75",
+        "10 März 20",
     ],
 )
 def test_a_text_that_stays_is_dropped_where_it_holds_an_identifier(text, key):
@@ -108,7 +166,7 @@ def test_a_text_that_stays_is_dropped_where_it_holds_an_identifier(text, key):
     assert text not in str(cleaned.notes)
 
 
-@pytest.mark.parametrize("text", ["*spcir_242ns", "*tfl3d1_16ns", "epfid2d1_64", "JoJo"])
+@pytest.mark.parametrize("text", ["*spcir_242ns", "*tfl3d1_16ns", "epfid2d1_64", "JoJo", "4.1.12", "12.1.71", "MR 2020.1.2", "3 sep 12"])
 def test_a_text_without_one_stays(text, key):
     assert deidentify(scan(PatientName="Müller^Jo", SequenceName=text), key).dataset.SequenceName == text
 
@@ -133,6 +191,113 @@ def test_a_number_that_is_an_identifier_is_no_measurement(key):
     assert "TriggerWindow" not in deidentify(data, key).dataset
 
 
+@pytest.mark.parametrize("text", ["COIL LIWEI", "coilWeiLi", "LI 3D"])
+def test_short_parts_of_a_name_are_found_written_together_in_both_orders(text, key):
+    assert "ReceiveCoilName" not in deidentify(scan(PatientName="LI^WEI", ReceiveCoilName=text), key).dataset
+    assert "ReceiveCoilName" not in deidentify(scan(PatientName="VO^AN", ReceiveCoilName="VOAN"), key).dataset
+    assert deidentify(scan(PatientName="LI^WEI", ReceiveCoilName="HEADLIGHT"), key).dataset.ReceiveCoilName == "HEADLIGHT"
+
+
+def test_a_number_is_found_without_the_zeros_in_front(key):
+    data = scan(PatientID="0012345", ReceiveCoilName="coil 12345")
+    data.add(DataElement(0x00181094, "IS", "0012345", validation_mode=0))
+    data.add(DataElement(0x00181060, "DS", "12345.0", validation_mode=0))
+    cleaned = deidentify(data, key).dataset
+    assert not {"ReceiveCoilName", "TriggerWindow", "TriggerTime"} & {element.keyword for element in cleaned}
+    assert deidentify(scan(PatientID="0012345", TriggerTime="12346"), key).dataset.TriggerTime == 12346
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "content", "value"),
+    [
+        (0x00180080, "OB", b"Novak^Marjeta ", None),
+        (0x00180080, "OB", b"2500.5", 2500.5),
+        (0x00180080, "OB", b"2500\\12 ", None),
+        (0x00180080, "LO", b"nan ", None),
+        (0x00189087, "OB", b"Marjetka", None),
+        (0x00189087, "UN", b"Jo\0\0\0\0\0\0", None),
+        (0x00189087, "UN", struct.pack("<d", 1000.0), 1000.0),
+        (0x00189087, "UN", struct.pack("<dd", 1000.0, 2.0), None),
+        (0x00189087, "FD", struct.pack("<d", float("nan")), None),
+        (0x00189089, "UN", "欧阳晓东".encode() * 2, None),
+        (0x00189089, "FD", struct.pack("<3d", 0.6, -1e-17, 0.8), [0.6, -1e-17, 0.8]),
+        (0x00189127, "OB", b"Mara", None),
+        (0x00189127, "OB", struct.pack("<I", 70000), 70000),
+        (0x00181310, "US", b"Marjetka", None),
+        (0x00181310, "OB", struct.pack("<4H", 0, 256, 240, 0), [0, 256, 240, 0]),
+        (0x00280009, "AT", b"Mara", None),
+        (0x00280009, "AT", struct.pack("<HH", 0x0018, 0x1063), 0x00181063),
+    ],
+)
+def test_an_element_of_numbers_keeps_nothing_but_the_numbers_that_the_standard_says(tag, vr, content, value, key):
+    data = scan()
+    data[Tag(tag)] = RawDataElement(Tag(tag), vr, len(content), content, 0, False, True)
+    left = deidentify(data, key).dataset.get(Tag(tag))
+    assert (None if left is None or left.is_empty else list(left.value) if left.VM > 1 else left.value) == value
+
+
+def test_the_bytes_of_ordinary_numbers_do_not_spell_the_name(key):
+    # "MARA" is 12.1 as a float of 4 bytes, "LIWEI-HEAD" stands across several.
+    (value,) = struct.unpack("<f", b"MARA")
+    assert 1 < value < 100
+    data = scan(PatientName="Mara^Liwei")
+    data.private_block(0x2001, "Philips Imaging DD 001", create=True).add_new(0x03, "FL", value)
+    assert not [element for element in deidentify(data, key).dataset if element.tag.is_private]
+    data.PatientName = "Other^Name"
+    assert len([element for element in deidentify(data, key).dataset if element.tag.is_private]) == 2
+
+
+@pytest.mark.parametrize("vr", ["FD", "UL", "AT", "US"])
+def test_a_text_that_came_as_numbers_does_not_stay_in_digits(vr, key):
+    data = scan()
+    data[Tag(0x00181250)] = RawDataElement(Tag(0x00181250), vr, 8, b"Marjetka", 0, False, True)
+    assert "ReceiveCoilName" not in deidentify(data, key).dataset
+
+
+def compressed(content: bytes) -> Dataset:
+    data = scan(NumberOfFrames=2, BitsAllocated=16)
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = RLELossless
+    data.PixelData = encapsulate([b"12345678", b"12345678"], has_bot=False)
+    data[Tag(0x7FE00001)] = DataElement(0x7FE00001, "OV", content)
+    return data
+
+
+def test_tables_of_frames_and_pixels_of_floats_stay_only_where_they_belong_to_the_image(key):
+    offsets = struct.pack("<2Q", 0, 16)
+    assert deidentify(compressed(offsets), key).dataset.ExtendedOffsetTable == offsets
+    for wrong in (b"Novak^Marjeta of", offsets[:8], struct.pack("<2Q", 16, 0)):
+        assert "ExtendedOffsetTable" not in deidentify(compressed(wrong), key).dataset
+    floats = b"\0" * 64
+    data = scan(BitsAllocated=32)
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.FloatPixelData = floats + b"Novak^Marjeta "
+    assert deidentify(data, key).dataset.FloatPixelData == floats
+    data.FloatPixelData = b"Novak^Marjeta "
+    assert "FloatPixelData" not in deidentify(data, key).dataset
+    data.FloatPixelData, data.PixelData = floats, floats
+    assert "FloatPixelData" not in deidentify(data, key).dataset
+
+
+@pytest.mark.parametrize(("bits", "left"), [(16, 32), (12, 50), (1, 50)])
+def test_only_pixels_of_whole_bytes_are_cut(bits, left, key):
+    data = scan(BitsAllocated=bits)
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.PixelData = b"\1" * 50
+    assert len(deidentify(data, key).dataset.PixelData) == left
+
+
+def test_a_frame_of_which_nothing_stays_keeps_its_place(key):
+    empty, full, measures = Dataset(), Dataset(), Dataset()
+    empty.PatientName = "Jane"
+    measures.SliceThickness = "1"
+    full.PixelMeasuresSequence = [measures]
+    cleaned = deidentify(scan(PerFrameFunctionalGroupsSequence=[empty, full]), key).dataset
+    assert [len(item) for item in cleaned.PerFrameFunctionalGroupsSequence] == [0, 1]
+
+
 def test_uids_are_replaced_alike_everywhere_and_registered_ones_stay(key):
     image = Dataset()
     image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = MR_IMAGE, "1.2.3.4"
@@ -150,6 +315,8 @@ def test_private_elements_stay_only_under_their_own_creator_and_as_numbers(key):
     gems.add_new(0x39, "LO", "Jane")
     gems.add_new(0x2C, "UN", b"\x0c\x02")
     gems.add_new(0x60, "SS", 3)
+    gems.add_new(0x02, "SS", [3, 4])
+    gems.add_new(0x03, "UN", b"Marjeta ")
     cleaned = deidentify(data, key).dataset
     left = {
         (element.tag.group, element.tag.element & 0xFF): element.value

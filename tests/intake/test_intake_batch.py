@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,79 @@ def test_what_is_in_the_study_is_not_taken_again(tmp_path: Path, source: Path) -
     assert {path: path.stat().st_mtime_ns for path in study.rglob("*.nii.gz")} == before
 
 
-def test_an_interrupted_intake_is_taken_up(tmp_path: Path, source: Path) -> None:
+class _Crash(BaseException):
+    """Ends a run as a power cut does: nothing catches it."""
+
+
+def _state(study: Path) -> dict[str, bytes]:
+    """What stands in a study, but for the locks and the log, whose lines have times."""
+    files = [path for path in study.rglob("*") if path.is_file() and "governance" not in path.parts and path.name != ".intake.lock"]
+    return {str(path.relative_to(study)): path.read_bytes() for path in files}
+
+
+def _managed(study: Path) -> Path:
+    (study / "derivatives").mkdir(parents=True)
+    (study / "study.toml").write_text("[governance]\nmanaged = true\n")
+    return study
+
+
+def _announced(study: Path) -> int:
+    log = study / "governance" / "audit.jsonl"
+    return log.read_text().count('"intake"') if log.is_file() else 0
+
+
+def test_an_intake_interrupted_at_any_write_is_taken_up(
+    tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any], t1w: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dawson.governance.chain import LOG
+    from dawson.intake import batch
+
+    assert LOG == "audit.jsonl"
+    source, shared = tmp_path / "in", {"StudyInstanceUID": "1.2", "slices": 20, "size": 20, "step_mm": 7.0}
+    make_series(source / "a", seed=1, SeriesInstanceUID="1.2.1", **shared, **t1w)
+    make_series(source / "b", seed=2, SeriesInstanceUID="1.2.2", **shared, **flair)
+    # the images are converted once: only what is written into the study is of interest
+    kept, process = tmp_path / "kept", batch.process_session
+
+    def once(job: Any) -> Any:
+        if not kept.exists():
+            _, made = process(job)
+            kept.mkdir()
+            for one in made:
+                shutil.copy(str(one.image), kept / one.planned.name)
+            once.made = made  # type: ignore[attr-defined]
+        again = [replace(one, image=kept / one.planned.name) for one in once.made]  # type: ignore[attr-defined]
+        wanted = {item.code for item in job.planned}
+        return job, [one for one in again if one.planned.code in wanted]
+
+    monkeypatch.setattr(batch, "process_session", once)
+    whole = _managed(tmp_path / "0" / "study")
+    count, at, rename = [0], [0], Path.replace
+
+    def replacing(self: Path, target: Any) -> Path:
+        count[0] += "study" in Path(target).parts and "quarantine" not in str(target)
+        if count[0] == at[0] and at[0]:
+            raise _Crash
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", replacing)
+    _take(source, whole)
+    writes, expected = count[0], _state(whole)
+    assert len([name for name in expected if name.endswith(".nii.gz")]) == 2 and writes >= 12
+    for crash in range(1, writes + 1):
+        study = _managed(tmp_path / str(crash) / "study")
+        count[0], at[0] = 0, crash
+        with pytest.raises(_Crash):
+            _take(source, study)
+        if list(study.rglob("*.nii.gz")):
+            assert _announced(study) >= 1, "no image without its event"
+        at[0] = 0
+        _take(source, study)
+        assert _state(study) == expected, crash
+        assert _announced(study) >= 1
+
+
+def test_an_image_that_is_gone_comes_back_under_its_name(tmp_path: Path, source: Path) -> None:
     study = tmp_path / "study"
     _take(source, study)
     lost = next(study.rglob("*FLAIR.nii.gz"))
@@ -82,6 +155,93 @@ def test_an_interrupted_intake_is_taken_up(tmp_path: Path, source: Path) -> None
     lost.unlink()
     done = _take(source, study)
     assert done.counts["taken"] == 1 and done.counts["already"] == 1 and sha256(lost) == content
+
+
+def test_tables_that_are_gone_come_back_with_what_is_there_already(tmp_path: Path, source: Path) -> None:
+    study = tmp_path / "study"
+    _take(source, study, site="Ljubljana")
+    tables = {path: path.read_bytes() for path in [study / "participants.tsv", *study.glob("sub-*/*_sessions.tsv")]}
+    for path in tables:
+        path.unlink()
+    assert _take(source, study, site="Ljubljana").counts["already"] == 2
+    assert {path: path.read_bytes() for path in tables} == tables and len(tables) == 2
+
+
+def test_another_key_is_refused(tmp_path: Path, source: Path, keys: Path) -> None:
+    from dawson.intake.batch import plan_intake
+
+    study = tmp_path / "study"
+    with pytest.raises(IntakeError, match="does not exist"):
+        _take(source, study, key=tmp_path / "other.key")
+    assert not (tmp_path / "other.key").exists() and not study.exists()
+    _take(source, study)
+    (tmp_path / "other.key").write_bytes(bytes(32))
+    (tmp_path / "other.key").chmod(0o600)
+    for call in (plan_intake, take_in):
+        with pytest.raises(IntakeError, match="second pseudonym"):
+            call(source, study, Options(deface=False, key=tmp_path / "other.key"))
+    (keys / "intake.key").rename(tmp_path / "backup")
+    for _ in ("by the check", "by what was taken"):
+        with pytest.raises(IntakeError, match="is missing"):
+            plan_intake(source, study, Options())
+        assert not (keys / "intake.key").exists()
+        (study / "code" / "intake_key.json").unlink(missing_ok=True)
+    assert plan_intake(source, study, Options(key=tmp_path / "backup")).of("already")
+
+
+def test_no_key_lies_in_the_study_or_the_source(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (tmp_path / "study", source):
+        with pytest.raises(IntakeError, match="lies in the study or in the source"):
+            _take(source, tmp_path / "study", key=place / "intake.key")
+        with monkeypatch.context() as patch:
+            patch.setenv("DAWSON_KEYS", str(place / "keys"))
+            with pytest.raises(IntakeError, match="lies in the study or in the source"):
+                _take(source, tmp_path / "study")
+    assert not (tmp_path / "study").exists() and not (source / "keys").exists()
+
+
+def test_a_folder_of_others_does_not_become_the_quarantine(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o755)
+    (tmp_path / "shared" / "thesis.docx").write_bytes(b"x")
+    with pytest.raises(IntakeError, match="not made by Dawson"):
+        _take(source, tmp_path / "study", quarantine=tmp_path / "shared")
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_code_of_no_series_is_told(tmp_path: Path, source: Path) -> None:
+    with pytest.raises(IntakeError, match="S-00000000: no series"):
+        _take(source, tmp_path / "study", take={"S-00000000": "FLAIR"})
+
+
+def test_an_image_elsewhere_than_its_headers_say_is_held(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dawson.intake.series import Series
+
+    affine = Series.affine.fget  # type: ignore[attr-defined]
+    moved = np.zeros((4, 4))
+    moved[0, 3] = 0.3
+    monkeypatch.setattr(Series, "affine", property(lambda self: affine(self) + moved))
+    done = _take(source, tmp_path / "study", dicom_out=tmp_path / "dicom")
+    assert done.counts["taken"] == 0 and done.counts["held"] == 3
+    assert any("another place" in row.reason for row in done.rows)
+    assert not list((tmp_path / "dicom").rglob("*.dcm")), "nothing of what was not taken"
+
+
+def test_one_bad_series_does_not_stop_the_dicom_of_the_others(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dawson.intake import batch
+
+    _take(source, tmp_path / "study")
+    deidentify, seen = batch.deidentify_series, []
+
+    def failing(job: Any, planned: Any, out: Path) -> str:
+        seen.append(planned.code)
+        if len(seen) == 1:
+            raise ValueError("Quixote")
+        return deidentify(job, planned, out)
+
+    monkeypatch.setattr(batch, "deidentify_series", failing)
+    done = _take(source, tmp_path / "study", dicom_out=tmp_path / "dicom")
+    assert done.no_dicom == {seen[0]: "it could not be processed (ValueError)"}
+    assert len(list((tmp_path / "dicom").rglob("*.dcm"))) == 24 and (tmp_path / "dicom").stat().st_mode & 0o077 == 0
 
 
 def test_a_held_series_is_taken_once_a_person_says(tmp_path: Path, source: Path) -> None:
@@ -161,6 +321,21 @@ def test_deidentified_dicom_and_the_link_stay_outside(tmp_path: Path, source: Pa
     for name in ("dicom_out", "quarantine", "link"):
         with pytest.raises(IntakeError, match="lies in the study or in the source"):
             _take(source, tmp_path / "study", **{name: tmp_path / "study" / "x"})
+
+
+def test_the_table_of_who_is_who_is_its_owners_from_its_first_byte(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dawson.intake.batch import plan_intake
+    from dawson.intake.link_table import write_link
+
+    plan, modes, rename = plan_intake(source, tmp_path / "study", Options()), [], Path.replace
+
+    def replacing(self: Path, target: Any) -> Path:
+        modes.append(self.stat().st_mode & 0o777)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", replacing)
+    write_link(tmp_path / "who.tsv", plan)
+    assert modes == [0o600] and "MRN-4711" in (tmp_path / "who.tsv").read_text()
 
 
 def test_a_study_in_the_source_is_refused(tmp_path: Path, source: Path) -> None:

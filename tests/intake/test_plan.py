@@ -7,15 +7,20 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pytest
 
+from dawson.files import read_json, write_json
+from dawson.intake.codes import Codes
+from dawson.intake.header_values import plain_number
 from dawson.intake.plan import Plan, make_plan
-from dawson.intake.publish import with_person, with_session
+from dawson.intake.pseudonyms import Pseudonymiser
 from dawson.intake.record import Record
 from dawson.intake.series import find_series
 from dawson.intake.session_names import day_of, session_name
 from dawson.intake.sorting import read_rules
 from dawson.intake.sources import open_source
+from dawson.intake.tables import Tables, Visit, with_person, with_session
+from dawson.intake.text_table import TextTable
 
 MakeSeries = Callable[..., list[Path]]
 SECRET = bytes(range(32))
@@ -116,25 +121,93 @@ def test_a_copy_under_another_series_uid_is_taken_once(tmp_path: Path, make_seri
     assert sorted(item.decision for item in _plan(tmp_path / "in", tmp_path / "study").planned) == ["reject", "take"]
 
 
-def test_clinical_values_are_never_overwritten() -> None:
-    table = pd.DataFrame({"participant_id": ["sub-A"], "sex": ["M"], "age": [40], "edss": [2.0]})
-    done = with_person(table, "sub-A", {"sex": "F", "age": "39", "site": "X"}, "41")
-    assert done.to_dict("records") == [{"participant_id": "sub-A", "sex": "M", "age": 40, "edss": 2.0}]
-    done = with_person(table, "sub-B", {"sex": "F", "age": "39", "site": "X"}, "")
-    assert done.iloc[1].dropna().to_dict() == {"participant_id": "sub-B", "sex": "F", "age": "39"}
+_CLINICAL = "participant_id\tsex\tage\tcode\tdose\ton_drug\nsub-A\tM\t40\t00123\t3.50\tTRUE\nsub-C\tn/a\t\t\t1e3\t\n"
 
 
-def test_an_earlier_visit_moves_the_baseline_and_the_age_that_intake_wrote() -> None:
-    sessions = with_session(pd.DataFrame(columns=["session_id", "days_from_baseline", "age"], dtype=object), "ses-D700100", "40")
-    sessions["clinical_status"] = "relapse"
-    sessions = with_session(sessions, "ses-D700000", "39")
-    assert list(sessions["session_id"]) == ["ses-D700000", "ses-D700100"] and list(sessions["days_from_baseline"]) == [0, 100]
-    assert sessions["clinical_status"].tolist()[1] == "relapse"
-    people = with_person(pd.DataFrame({"participant_id": ["sub-A"], "age": ["40"]}), "sub-A", {"age": "39"}, "40")
-    assert people["age"].tolist() == ["39"]
+def _table(path: Path, content: str) -> TextTable:
+    path.write_bytes(content.encode())
+    return TextTable(path)
+
+
+def test_clinical_values_are_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "participants.tsv"
+    table = _table(path, _CLINICAL)
+    assert with_person(table, "sub-A", {"sex": "F", "age": "39", "site": "X"}, ["41"]) == ""
+    table.write()
+    assert path.read_text() == _CLINICAL
+    assert with_person(table, "sub-B", {"sex": "F", "age": "39", "site": "X"}) == "39"
+    table.write()
+    assert path.read_text() == _CLINICAL + "sub-B\tF\t39\tn/a\tn/a\tn/a\n"
+
+
+@pytest.mark.parametrize(
+    "content", [_CLINICAL, "\ufeff" + _CLINICAL.replace("\n", "\r\n"), _CLINICAL.rstrip("\n"), _CLINICAL.replace("M", "\xfc")]
+)
+def test_cells_that_are_not_changed_stay_byte_for_byte(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "participants.tsv"
+    table = _table(path, content)
+    with_person(table, "C", {"sex": "F", "age": "39", "site": ""})
+    table.write()
+    end = "\r\n" if "\r" in content else "\n"
+    assert path.read_bytes().decode() == content.replace("sub-C\tn/a\t\t", "sub-C\tF\t39\t") and path.read_bytes().decode().count(end) >= 2
+
+
+def test_an_age_is_brought_up_to_date_only_where_intake_wrote_it(tmp_path: Path) -> None:
+    sessions = TextTable(tmp_path / "sessions.tsv", ["session_id", "days_from_baseline", "age", "clinical_status"])
+    with_session(sessions, "ses-D700100", "40")
+    sessions.set(0, "clinical_status", "relapse")
+    with_session(sessions, "ses-D700000", "39")
+    assert sessions.column("session_id") == ["ses-D700000", "ses-D700100"] and sessions.column("days_from_baseline") == ["0", "100"]
+    assert sessions.column("clinical_status") == ["", "relapse"]
+    people = _table(tmp_path / "participants.tsv", "participant_id\tage\nsub-A\t40\n")
+    assert with_person(people, "sub-A", {"age": "39"}, []) == "" and people.column("age") == ["40"]
+    assert with_person(people, "sub-A", {"age": "39"}, ["40"]) == "39" and people.column("age") == ["39"]
+
+
+def test_dictionaries_keep_what_they_say_and_a_top_coded_age_is_text(tmp_path: Path) -> None:
+    own = {"age": {"Description": "Years"}, "MeasurementToolMetadata": {"Description": "EDSS by hand"}}
+    write_json(tmp_path / "participants.json", own)
+    Tables(tmp_path, Visit("sub-A", "ses-D700000", "F", "90+", "X")).write()
+    found = read_json(tmp_path / "participants.json")
+    assert found["MeasurementToolMetadata"] == own["MeasurementToolMetadata"] and found["site"]["Description"]
+    assert found["age"] == {"Description": "Years", "DataType": "number", "Format": "string"}
+    assert read_json(tmp_path / "sessions.json")["age"]["Format"] == "string"
 
 
 def test_days_of_sessions_that_others_named_stay(tmp_path: Path) -> None:
-    table = pd.DataFrame({"session_id": ["ses-01"], "days_from_baseline": [0], "age": [None]}, dtype=object)
-    done = with_session(table, "ses-D700000", "39")
-    assert done["days_from_baseline"].tolist()[0] == 0 and pd.isna(done["days_from_baseline"].tolist()[1])
+    table = _table(tmp_path / "sessions.tsv", "session_id\tdays_from_baseline\tage\nses-01\t0\tn/a\n")
+    with_session(table, "ses-D700000", "39")
+    assert table.column("days_from_baseline") == ["0", ""] and table.column("session_id") == ["ses-01", "ses-D700000"]
+
+
+def test_a_copy_that_is_held_does_not_keep_the_good_one_out(tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]) -> None:
+    uids = [f"1.2.3.{number}" for number in range(24)]
+    make_series(
+        tmp_path / "in" / "1", SOPInstanceUIDs=uids, BurnedInAnnotation="YES", **{**flair, "SeriesNumber": 1, "StudyInstanceUID": "1.2"}
+    )
+    make_series(tmp_path / "in" / "2", SOPInstanceUIDs=uids, **{**flair, "SeriesNumber": 2, "StudyInstanceUID": "1.2"})
+    assert [item.decision for item in _plan(tmp_path / "in", tmp_path / "study").planned] == ["hold", "take"]
+
+
+def test_spellings_of_one_patient_number_are_one_person_in_the_grouping_too(
+    tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]
+) -> None:
+    for number in ("MRN-4711", "mrn-4711 ", "\uff2dRN-4711\0"):
+        assert plain_number(number) == "mrn-4711"
+        assert Pseudonymiser(SECRET).participant(number) == Pseudonymiser(SECRET).participant("MRN-4711")
+    files = make_series(tmp_path / "in", **flair)
+    for path in files[::2]:
+        path.write_bytes(path.read_bytes().replace(b"MRN-4711", b"mrn-4711"))
+    assert [(item.decision, len(item.series.files)) for item in _plan(tmp_path / "in", tmp_path / "study").planned] == [("take", 24)]
+
+
+def test_numbers_that_no_scanner_writes_do_not_come_into_the_table(tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]) -> None:
+    make_series(tmp_path / "in", **{**flair, "RepetitionTime": 19800102, "EchoTime": 110, "InversionTime": 4711000})
+    (item,) = _plan(tmp_path / "in", tmp_path / "study").planned
+    cells = item.row().cells()
+    assert (cells["tr_ms"], cells["te_ms"], cells["ti_ms"]) == (None, 110.0, None)
+    assert not any(number in " ".join(map(str, cells.values())) for number in ("1980", "4711", "1.98"))
+
+
+def test_an_empty_description_has_no_code() -> None:
+    assert Codes(SECRET).words(" ") == "" and Codes(SECRET).words("t2").startswith("W-")

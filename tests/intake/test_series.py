@@ -31,8 +31,8 @@ def _read(content: bytes, limits: Limits = Limits()) -> Header:
 
 
 def test_series_are_found_whatever_their_files_are_called(tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]) -> None:
-    files = make_series(tmp_path / "x" / "y", **flair)
-    make_series(tmp_path / "z", slices=12, SeriesNumber=7)
+    files = make_series(tmp_path / "x" / "y", StudyInstanceUID="1.2", **flair)
+    make_series(tmp_path / "z", slices=12, SeriesNumber=7, StudyInstanceUID="1.2")
     for number, path in enumerate(files):
         path.rename(path.with_name(f"{number * 7919 % 24}.what"))
     found = _found(tmp_path)
@@ -89,6 +89,96 @@ def test_files_that_are_no_images_are_told_with_a_reason_that_names_nobody(tmp_p
     found = _found(tmp_path / "in")
     assert len(found.series) == 1 and len(found.refused) == 3
     assert not any("Quixote" in item.reason or "Dolores" in item.reason for item in found.refused)
+
+
+def test_a_reason_repeats_no_word_of_the_header(tmp_path: Path, make_series: MakeSeries) -> None:
+    make_series(tmp_path / "1", slices=1, Modality="QUIXOTE", Rows=0)
+    make_series(tmp_path / "2", slices=1, Modality="SR", Rows=0)
+    assert [item.reason for item in _found(tmp_path).refused] == ["DICOM without an image", "DICOM without an image (SR)"]
+
+
+def test_rounding_does_not_cut_a_volume_in_two(tmp_path: Path, make_series: MakeSeries) -> None:
+    shared = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3"}
+    odd = make_series(tmp_path / "1", EchoTime=110.049, ImageOrientationPatient=[1, 0, 0.00499, 0, 1, 0], **shared)
+    even = make_series(tmp_path / "2", EchoTime=110.051, ImageOrientationPatient=[1, 0, 0.00501, 0, 1, 0], **shared)
+    for path in (*odd[::2], *even[1::2]):
+        path.unlink()
+    for number, path in enumerate(sorted([*odd[1::2], *even[::2]], key=lambda path: path.name)):
+        _changed([path], ImagePositionPatient=[-60 - 0.005 * 6 * number, -60, -70 + 6 * number])
+    (one,) = _found(tmp_path).series
+    assert len(one.files) == 24 and one.fault == "" and one.part == ""
+
+
+@pytest.mark.parametrize("keep", [(slice(0, None, 2), slice(1, None, 2)), (slice(0, 12), slice(12, None))])
+def test_halves_of_a_volume_are_never_two(tmp_path: Path, make_series: MakeSeries, keep: tuple[slice, slice]) -> None:
+    shared = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3"}
+    for name, echo, kept in (("1", 100, keep[0]), ("2", 110, keep[1])):
+        files = make_series(tmp_path / name, EchoTime=echo, **shared)
+        for path in set(files) - set(files[kept]):
+            path.unlink()
+    assert ["part of an image" in one.fault for one in _found(tmp_path).series] == [True, True]
+
+
+def _changed(paths: list[Path], **values: Any) -> None:
+    import pydicom
+
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        for name, value in values.items():
+            setattr(dataset, name, value)
+        dataset.save_as(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"PixelSpacing": [5, 4.9]}, "pixel size"),
+        ({"ImagePositionPatient": [-60, -59.8, -70]}, "aside"),
+        ({"ImageOrientationPatient": [0.9999875, 0.005, 0, -0.005, 0.9999875, 0]}, "turned"),
+    ],
+)
+def test_slices_that_are_not_of_one_grid_are_a_fault(tmp_path: Path, make_series: MakeSeries, values: dict[str, Any], told: str) -> None:
+    _changed(make_series(tmp_path / "in")[:1], **values)
+    (one,) = _found(tmp_path / "in").series
+    assert told in one.fault
+
+
+def test_frames_of_several_pixel_sizes_and_several_inversion_times_are_seen(tmp_path: Path, make_series: MakeSeries) -> None:
+    from pydicom import Dataset
+
+    def frame(spacing: list[float]) -> Dataset:
+        group, outer = Dataset(), Dataset()
+        group.PixelSpacing = spacing
+        outer.PixelMeasuresSequence = [group]
+        return outer
+
+    def header(name: str, **values: Any) -> Header:
+        return _read(make_series(tmp_path / name, slices=1, **values)[0].read_bytes())
+
+    assert header("1", PerFrameFunctionalGroupsSequence=[frame([1, 1]), frame([1, 1.1])]).frames_differ
+    assert not header("2", PerFrameFunctionalGroupsSequence=[frame([1, 1]), frame([1, 1])]).frames_differ
+    modifier, shared = Dataset(), Dataset()
+    modifier.InversionTimes = [3000.0, 450.0]
+    shared.MRModifierSequence = [modifier]
+    assert header("3", SharedFunctionalGroupsSequence=[shared]).ti_ms is None, "a double inversion is no FLAIR of 3000 ms"
+
+
+def test_echoes_without_numbers_at_the_same_places_are_no_halves(tmp_path: Path, make_series: MakeSeries) -> None:
+    for echo in (20, 90):
+        make_series(tmp_path / str(echo), EchoTime=echo, StudyInstanceUID="1.2", SeriesInstanceUID="1.2.3")
+    assert [(one.header.te_ms, one.fault) for one in _found(tmp_path).series] == [(20, ""), (90, "")]
+
+
+def test_items_of_sequences_are_counted_before_they_are_made(tmp_path: Path, make_series: MakeSeries) -> None:
+    from pydicom import Dataset
+
+    def items() -> list[Dataset]:
+        return [Dataset() for _ in range(300)]
+
+    content = make_series(tmp_path / "in", slices=1, PerFrameFunctionalGroupsSequence=items())[0].read_bytes()
+    assert _read(content)
+    with pytest.raises(UnreadableError, match="beyond reason"):
+        _read(content, Limits(items=299))
 
 
 def test_a_value_that_claims_four_gigabytes_makes_no_room_for_them(tmp_path: Path, make_series: MakeSeries) -> None:

@@ -71,6 +71,9 @@ REJECTED = {
     "diffusion": _mr("EP SE", 6000, 90, description="ep2d_diff"),
     "angiography": _mr("GR", 21, 3.4, None, 18, thin=True, description="TOF 3D"),
     "spine": _mr("SE", 3000, 90, description="T2 TSE sag C-Spine"),
+    "double inversion": _mr("SE IR", 7500, 318, 3000, thin=True, description="3D_DIR"),
+    "double inversion in words": _mr("SE IR", 7500, 318, 3000, thin=True, description="DoubleIR FLAIR"),
+    "dual inversion": _mr("SE IR", 7500, 318, 3000, thin=True, protocol="dual-ir"),
     "subtraction": _mr("SE", 550, 12, image_type=("DERIVED", "PRIMARY", "SUBTRACT")),
 }
 
@@ -88,6 +91,10 @@ HELD = {
     "derived, unknown how": _mr("SE IR", 9000, 119, 2500, image_type=("DERIVED", "SECONDARY")),
     "part of a head": _series(slices=20, step=3.0, scanning_sequence=("SE", "IR"), tr_ms=9000.0, te_ms=119.0, ti_ms=2500.0),
     "nothing in the header": _series(),
+    "agent named and denied": _mr("SE", 550, 12, description="T1 pre and post Gd"),
+    "agent denied by the header": _mr("SE", 550, 12, description="T1 post Gd", agent_denied=True),
+    "head and neck": _mr("SE", 5200, 95, description="T2 brain and neck"),
+    "spine by its protocol only": _mr("SE", 5200, 95, description="T2 tra", protocol="c-spine"),
     "agent denied": _mr("SE", 550, 12, description="T1 pre Gd", contrast_agent=True),
 }
 
@@ -110,6 +117,25 @@ def test_a_suggestion_says_what_speaks_against_it_without_words_of_the_header() 
         ({"description": "AX T1 +C"}, "ce-gadolinium"),
         ({"description": "t1_se_tra_KM"}, "ce-gadolinium"),
         ({"description": "T1 post gad"}, "ce-gadolinium"),
+        *[
+            ({"description": text}, "ce-gadolinium")
+            for text in (
+                "AX T1 POST",
+                "T1 C+",
+                "t1 +c",
+                "T1 post-Gd",
+                "T1 nach KM",
+                "T1 Gadovist",
+                "T1_Dotarem",
+                "T1 mdc",
+                "T1 W/ CONTRAST",
+                "T1 Kontrast",
+                "T1 enhanced",
+                "T1_CE",
+                "T1CE",
+            )
+        ],
+        *[({"description": text}, "") for text in ("T1 w/o", "T1 without contrast", "T1 ohne KM", "T1 posterior fossa", "T1 post-op")],
         ({"description": "AX T1 pre contrast"}, ""),
         ({"description": "T1 nativ"}, ""),
     ],
@@ -136,6 +162,17 @@ def test_a_person_decides_by_series_or_by_description() -> None:
     done = _sorted(unclear, {CODES[0]: "T1w_ce-gadolinium"})
     assert (done.contrast, done.entities) == ("T1w", "ce-gadolinium")
     assert _sorted(TAKEN["TSE"][0], {CODES[1]: "reject"}).decision == "reject"
+
+
+def test_a_line_for_a_description_does_not_override_the_header() -> None:
+    line = {CODES[1]: "FLAIR"}
+    phase = _mr("SE IR", 9000, 119, 2500, component="phase")
+    assert _sorted(phase, line).decision == "reject"
+    assert sort_series(phase, read_rules(take=line).model_copy(update={"rule": ()}), CODES).decision == "hold"
+    assert _sorted(_mr("SE IR", 9000, 119, contrast_agent=True), line).decision == "hold"
+    assert _sorted(_mr("SE IR", 9000, 119, contrast_agent=True), {CODES[1]: "FLAIR_ce-gadolinium"}).decision == "take"
+    assert _sorted(REJECTED["spine"], line).decision == "reject"
+    assert _sorted(phase, {CODES[0]: "FLAIR"}).decision == "take", "a person looked at this one"
 
 
 def test_a_missing_value_never_fulfils_a_range() -> None:

@@ -160,3 +160,13 @@ def test_a_budget_ends_the_reading_but_not_the_seeking() -> None:
     assert len(stream.read(10)) == 10
     with pytest.raises(EOFError):
         stream.read(1)
+
+
+def test_of_two_members_of_one_name_the_one_that_was_checked_is_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("1", b"first")
+        archive.writestr("1", b"other")
+    with open_source(tmp_path / "in.zip") as source:
+        (entry,) = [item for item in source.entries() if isinstance(item, Entry)]
+        with source.open(entry) as stream:
+            assert stream.read() == b"first"

@@ -40,7 +40,7 @@ def dicom(
         typer.Option("--take", help="SERIES=FLAIR (or T1w, T2w, reject): decide about a held series by its code.", show_default=False),
     ] = None,
     key: Annotated[
-        Path | None, typer.Option("--key", help="Secret of the pseudonyms; by default intake.key in the key folder.", show_default=False)
+        Path | None, typer.Option("--key", help="Key file of the pseudonyms; by default intake.key in the key folder.", show_default=False)
     ] = None,
     site: Annotated[str, typer.Option("--site", help="Centre or scanner, for participants.tsv.", show_default=False)] = "",
     deface: Annotated[bool, typer.Option("--deface/--no-deface", help="Take faces and ears off.")] = True,
@@ -169,6 +169,8 @@ def _tell(done: Intake, page: Path, *, deface: bool, dicom_out: Path | None) -> 
         show_table("Not taken, or to be looked at", ["participant", "session", "series", "status", "contrast", "why"], rows[:_MOST_ROWS])
     for name, count in sorted(done.dropped.items()):
         say(f"Left out of {count} sidecars: {name}")
+    for code, reason in sorted(done.no_dicom.items()):
+        say(f"No de-identified DICOM of {code}: {reason}.")
     if not deface:
         say("NO FACES WERE REMOVED (--no-deface): these images can be recognised. Do not share them.")
     if dicom_out is not None:

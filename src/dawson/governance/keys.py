@@ -21,8 +21,7 @@ def key_folder() -> Path:
     GovernanceError
         The folder lies inside a study, or cannot be made.
     """
-    named = os.environ.get("DAWSON_KEYS", "")
-    folder = Path(named).expanduser() if named else Path.home() / ".config" / "dawson" / "keys"
+    folder = named_key_folder()
     _refuse_study(folder)
     if not folder.is_dir():
         try:
@@ -33,6 +32,12 @@ def key_folder() -> Path:
                 f"The folder of keys {folder} cannot be made: {error.strerror}.", "Name another by DAWSON_KEYS."
             ) from None
     return folder
+
+
+def named_key_folder() -> Path:
+    """The folder that `key_folder` gives, which need not exist; nothing is made."""
+    named = os.environ.get("DAWSON_KEYS", "")
+    return Path(named).expanduser() if named else Path.home() / ".config" / "dawson" / "keys"
 
 
 def read_or_make_secret(name: str, folder: Path | None = None) -> bytes:
@@ -61,6 +66,25 @@ def read_or_make_secret(name: str, folder: Path | None = None) -> bytes:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         create_exclusively(path, secrets.token_bytes(SECRET_BYTES))
+    return read_key(path)
+
+
+def read_key(path: Path) -> bytes:
+    """Read a secret of 32 bytes that is there already; none is made.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bytes, length 32
+
+    Raises
+    ------
+    GovernanceError
+        The file is missing, can be read by others, lies inside a study, or has not 32 bytes.
+    """
     content = read_secret(path)
     if len(content) != SECRET_BYTES:
         raise GovernanceError(

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 from pydicom.datadict import dictionary_description, dictionary_VR, keyword_for_tag
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import UID_dictionary
 
 from dawson.intake.audit_text import looks_pseudonymous
-from dawson.intake.cleaning import CONTRAST_TEXT, DEEPEST_SEQUENCE, end_of_picture
+from dawson.intake.cleaning import CONTRAST_TEXT, DEEPEST_SEQUENCE
 from dawson.intake.descriptors import labels
 from dawson.intake.findings import Finding, Findings, Kind, Severity, masked
-from dawson.intake.identifiers import Identifiers, holds_date, identifiers_of, texts_of
-from dawson.intake.private_elements import allowed, creator_of
-from dawson.intake.profile import PIXELS, TEXT, Action, action_of, settings
+from dawson.intake.identifiers import Identifiers, identifiers_of, texts_of
+from dawson.intake.numeric_elements import encodings_of, measured, number_of
+from dawson.intake.pixel_elements import PIXEL_DATA, end_of_picture, picture
+from dawson.intake.private_elements import AllowedElement, allowed, creator_of
+from dawson.intake.profile import NUMERIC, PIXELS, TEXT, Action, action_of, settings
 from dawson.intake.quarantine import quarantine_reason
+from dawson.intake.written_dates import holds_date
 
 # Values above this stay on disk: what identifies is short.
 _DEFERRED = 1 << 16
@@ -55,7 +60,12 @@ class _Search:
     def __init__(self, path: Path, dataset: Dataset, known: Identifiers, found: Findings) -> None:
         self.path, self.dataset, self.found = path, dataset, found
         own = identifiers_of(dataset)
-        self.known = Identifiers(known.long | own.long, known.short | own.short)
+        self.known = known | own
+        self.reading: dict[str, Any] = {
+            "little_endian": dataset.original_encoding[1] is not False,
+            "identifiers": self.known,
+            "encodings": encodings_of(dataset),
+        }
         self.moved = _text(dataset, "LongitudinalTemporalInformationModified").upper() in ("MODIFIED", "REMOVED")
 
     def report(self, where: str, kind: Kind, value: str, severity: Severity, fix: str = _FIX) -> None:
@@ -78,15 +88,26 @@ class _Search:
                 continue
             if element.VR == "SQ":
                 self._sequence(element.value, tag, where, depth)
+            elif not element.is_empty and action_of(tag) is Action.KEEP and dictionary_VR(tag) in NUMERIC:
+                self._number(element, f"{where} {_described(tag)}")
             else:
                 self._public(tag, texts, f"{where} {_described(tag)}")
+
+    def _number(self, element: DataElement, where: str) -> None:
+        if measured(element, *number_of(element), **self.reading) is None:
+            self.report(where, "number", "\\".join(texts_of(element.value)), "medium")
 
     def _pixels(self, dataset: Dataset, tag: BaseTag, where: str, depth: int) -> None:
         if depth:
             self.report(where, "pixels", "a second picture", "medium")
             return
+        if tag != PIXEL_DATA:
+            _, note = picture(dataset, dataset[tag], self.reading["little_endian"])
+            if note:
+                self.report(where, "pixels", "bytes that are no part of the picture", "medium")
+            return
         end, length = end_of_picture(dataset), getattr(dataset.get_item(tag), "length", 0)
-        if tag == 0x7FE00010 and end is not None and end < length < 0xFFFFFFFF:
+        if end is not None and end < length < 0xFFFFFFFF:
             self.report(where, "pixels", f"{length - end} bytes after the last pixel", "medium")
 
     def _sequence(self, items: list[Dataset], tag: BaseTag, where: str, depth: int) -> None:
@@ -99,10 +120,15 @@ class _Search:
             self.walk(item, f"{where} > ", depth + 1)
 
     def _private(self, dataset: Dataset, tag: BaseTag, where: str) -> None:
-        if not tag.is_private_creator and allowed(dataset, tag) is None:
+        if tag.is_private_creator:
+            return
+        entry = allowed(dataset, tag)
+        if entry is None:
             creator = creator_of(dataset, tag) or "no creator"
             safe = creator if creator.isascii() and len(creator) <= 64 and not self.known.inside(creator) else "unknown creator"
             self.report(f"{where.rsplit('(', 1)[0]}private elements of {safe}", "private", safe, "medium")
+        elif not _is_measured(dataset, tag, entry, self.reading):
+            self.report(f"{where} {entry.name}", "private", "no number of the kind that it should be", "medium")
 
     def _public(self, tag: BaseTag, texts: list[str], where: str) -> None:
         action, keyword, text = action_of(tag), keyword_for_tag(tag), "\\".join(texts)
@@ -156,9 +182,19 @@ class _Search:
                 Finding(self.path, "pixels", "face", "not marked as defaced", "low", "If it is a head, take it in with face removal."),
                 "face",
             )
-        names = [part for part in (self.path.stem, self.path.parent.name) if self.known.inside(part)]
+        pseudonym = _text(self.dataset, "PatientID")
+        own = pseudonym if looks_pseudonymous(pseudonym) else ""
+        names = [part for part in (self.path.stem, self.path.parent.name) if self.known.inside(part.replace(own, "") if own else part)]
         for name in names:
             self.report("name of the file or folder", "date" if holds_date(name) else "name", name, "high", "Rename it by its pseudonym.")
+
+
+def _is_measured(dataset: Dataset, tag: BaseTag, entry: AllowedElement, reading: dict[str, Any]) -> bool:
+    try:
+        element = dataset[tag]
+        return element.is_empty or measured(element, entry.vr, entry.vm, **reading) is not None
+    except Exception:  # A value that cannot be read is no number.
+        return False
 
 
 def _says_faceless(dataset: Dataset) -> bool:

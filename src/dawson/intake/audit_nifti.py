@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dawson.intake.audit_text import looks_pseudonymous
 from dawson.intake.findings import Finding, Findings, Severity, masked
-from dawson.intake.identifiers import Identifiers, holds_date
+from dawson.intake.identifiers import Identifiers
 
 LARGEST_HEADER = 4 << 20
 SMALLEST_HEAD = 16
@@ -20,6 +20,8 @@ _NO_HEAD = re.compile(r"(?i)_(mask|dseg|probseg|xfm|regressors|label\w*)\.nii(\.
 _PROGRAMS = re.compile(
     r"(?i)(FSL|FreeSurfer|SPM|ANTs|ITK|AFNI|nibabel|nilearn|dcm2nii|TE=|5\.0|6\.0|Philips|GE|Siemens|MR(trix|icron)|TRACULA|simulated|greedy|TORCHIO)"
 )
+# FreeSurfer writes the day that it was built.
+_BUILD = re.compile(r"FreeSurfer [A-Z][a-z]{2} +\d{1,2} \d{4}")
 # dcm2niix writes the time of day; one cut to the hour tells nothing.
 _CLOCK = re.compile(r"Time=(?!\d\d0000(\.0*)?\b)\d")
 _FIX = "Empty the field, or write the image again."
@@ -50,7 +52,9 @@ def _search_field(path: Path, field: str, text: str, known: Identifiers, found: 
     where = f"NIfTI header, {field}"
     if not text:
         return
-    if holds_date(text) or known.inside(text):
+    if field == "descrip" and _BUILD.fullmatch(text):
+        return
+    if known.inside(text):
         found.add(Finding(path, where, "name", masked(text), "high", _FIX), text)
     elif field == "descrip" and _CLOCK.search(text):
         found.add(Finding(path, where, "date", masked(text), "low", _FIX), text)

@@ -10,6 +10,7 @@ from dawson.errors import IntakeError
 from dawson.intake.audit_dicom import search_dicom
 from dawson.intake.audit_nifti import search_nifti
 from dawson.intake.audit_text import search_json, search_name, search_table, search_text
+from dawson.intake.dates import whole_date
 from dawson.intake.findings import Finding, Findings
 from dawson.intake.identifiers import Identifiers
 
@@ -31,7 +32,8 @@ def audit(folder: Path, known: Iterable[str] = (), *, faces: bool = True, advanc
     folder : Path
         Any folder with DICOM, NIfTI, JSON, TSV or CSV files.
     known : iterable of str
-        Names and numbers to look for everywhere, such as the patients' list of a centre.
+        Names, numbers and dates (`1970-01-12`) to look for everywhere, such as the patients' list of a centre. A date is found in every
+        usual way of writing.
     faces : bool
         Look for faces in NIfTI images of heads (seconds for each), and for DICOM that is not marked as defaced.
     advance : callable, optional
@@ -51,7 +53,7 @@ def audit(folder: Path, known: Iterable[str] = (), *, faces: bool = True, advanc
     if not folder.is_dir():
         raise IntakeError(f"{folder} is no folder.", "Name the folder that is to be searched.")
     known = tuple(known)
-    wanted, found = Identifiers.of(known, known), Findings()
+    wanted, found = Identifiers.of(known, known, filter(None, map(whole_date, known))), Findings()
     for path in files_of(folder):
         if path.is_symlink():
             found.add(Finding(path, "", "link", "symbolic link", "low", "It was not followed; search what it points to."))

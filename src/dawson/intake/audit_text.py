@@ -13,8 +13,9 @@ from pydicom.datadict import tag_for_keyword
 
 from dawson.intake.descriptors import labels
 from dawson.intake.findings import Finding, Findings, Kind, Severity, masked
-from dawson.intake.identifiers import Identifiers, holds_date, squeezed
+from dawson.intake.identifiers import Identifiers
 from dawson.intake.profile import Action, action_of, settings
+from dawson.intake.written_dates import holds_date
 
 LARGEST_JSON = 32 << 20
 LONGEST_LINE = 1 << 20
@@ -63,7 +64,7 @@ def search_text(path: Path, known: Identifiers, found: Findings) -> None:
     with path.open("rb") as lines:
         for number, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), b""), 1):
             text = line.decode("utf-8", "replace")
-            if known.long and _holds_known(text, known):
+            if _holds_known(text, known):
                 found.add(Finding(path, f"line {number}", "name", masked(text), "high", "Take it out."), text)
             elif _EMAIL.search(text) or _PHONE.search(text):
                 found.add(Finding(path, f"line {number}", "contact", masked(text), "low", "Take it out if it is a patient's."), text)
@@ -161,10 +162,7 @@ def looks_pseudonymous(text: str) -> bool:
 
 
 def _holds_known(text: str, known: Identifiers) -> bool:
-    if not known.long:
-        return False
-    together = squeezed(text)
-    return any(one in together for one in known.long)
+    return bool(known.long or known.days) and known.named(text)
 
 
 def search_table(path: Path, known: Identifiers, found: Findings) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dawson.config import STUDY_FILE, read_config
 from dawson.errors import IntakeError
-from dawson.files import write_text
-from dawson.governance.keys import read_or_make_secret, read_secret
+from dawson.files import read_json, write_json, write_text
+from dawson.governance.keys import named_key_folder, read_key, read_or_make_secret
 from dawson.intake.codes import Codes
 from dawson.intake.convert import dcm2niix_path
+from dawson.intake.link_table import write_link
 from dawson.intake.plan import Plan, make_plan
-from dawson.intake.process import Job, Made, deidentify_series, keep_dicom, process_session
+from dawson.intake.private_folder import check_private, make_private
+from dawson.intake.process import Job, Made, deidentify_series, keep_dicom, plain_reason, process_session
 from dawson.intake.publish import Publisher
 from dawson.intake.record import Record, Row, locked
 from dawson.intake.series import find_series
@@ -25,6 +28,8 @@ from dawson.parallel import each
 from dawson.progress import progress
 
 KEY = "intake.key"
+# By this a study knows its key again: keyed, it says nothing about it.
+KEY_CHECK = Path("code", "intake_key.json")
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Options:
     take : mapping of str to str
         Further lines for [take].
     key : Path or None
-        Secret of the pseudonyms; by default `intake.key` in the key folder.
+        Secret of the pseudonyms, which must be there; by default `intake.key` in the key folder, made for a first study.
     site : str
         Centre or scanner for the participants table.
     deface : bool
@@ -72,12 +77,15 @@ class Intake:
     quarantine : Path
     dropped : Counter
         Fields of sidecars that were left out, by how many series had them.
+    no_dicom : dict of str to str
+        Series of which no de-identified DICOM could be kept, and why.
     """
 
     plan: Plan
     rows: tuple[Row, ...]
     quarantine: Path
     dropped: Counter[str]
+    no_dicom: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -101,7 +109,8 @@ def plan_intake(source: Path, study: Path, options: Options, limits: Limits = Li
     """
     source, study = Path(source).absolute(), Path(study).absolute()
     _check(source, study, options)
-    return _plan(source, study, options, limits, _secret(options), Record(study))
+    record = Record(study)
+    return _plan(source, study, options, limits, _secret(study, options, record), record)
 
 
 def take_in(source: Path, study: Path, options: Options, limits: Limits = Limits()) -> Intake:
@@ -126,13 +135,19 @@ def take_in(source: Path, study: Path, options: Options, limits: Limits = Limits
     source, study = Path(source).absolute(), Path(study).absolute()
     _check(source, study, options)
     dcm2niix_path()
-    secret = _secret(options)
+    _secret(study, options, Record(study))
     quarantine = quarantine_folder(study, options)
     with locked(study):
         record = Record(study)
+        # once more: another intake may have begun the study meanwhile
+        secret = _secret(study, options, record)
         plan = _plan(source, study, options, limits, secret, record)
+        managed = read_config(study / STUDY_FILE).governance.managed
+        make_private(quarantine)
         _keep_rules(study, options)
-        publisher = Publisher(study, record, quarantine, options.site)
+        _keep_check(study, secret)
+        publisher = Publisher(study, record, quarantine, options.site, managed=managed)
+        publisher.restate(plan.of("already"))
         rows = publisher.waiting(plan.waiting_rows(Codes(secret)))
         dropped: Counter[str] = Counter()
         sessions = plan.sessions()
@@ -141,16 +156,23 @@ def take_in(source: Path, study: Path, options: Options, limits: Limits = Limits
             for number, planned in enumerate(sessions):
                 place = Path(scratch, str(number))
                 place.mkdir()
-                jobs.append(Job(source, limits, tuple(planned), secret, place, options.deface, options.use_issuer, options.dicom_out))
+                keep = options.dicom_out is not None
+                jobs.append(Job(source, limits, tuple(planned), secret, place, options.deface, options.use_issuer, keep))
             for job, made in each(process_session, jobs, jobs=min(options.jobs, max(1, len(jobs)))):
-                rows += publisher.publish(made, defaced=job.deface)
+                new = publisher.publish(made, defaced=job.deface)
+                rows += new
+                for one, row in zip(made, new, strict=True):
+                    if options.dicom_out is not None and one.dicom is not None and row.status == "taken":
+                        keep_dicom(one.dicom, options.dicom_out, one.planned)
+                shutil.rmtree(job.scratch)
                 dropped.update(name for one in made for name in one.dropped)
                 advance(made[0].planned.participant_id)
-            _dicom_of_known(plan, source, limits, secret, options, Path(scratch))
+            no_dicom = _dicom_of_known(plan, source, limits, secret, options, Path(scratch))
         if options.link is not None:
-            _write_link(options.link, plan)
-        _log(study, rows)
-    return Intake(plan, tuple(rows), quarantine, dropped)
+            write_link(options.link, plan)
+        if managed and not any(row.status == "taken" for row in rows):
+            _log(study, rows)
+    return Intake(plan, tuple(rows), quarantine, dropped, no_dicom)
 
 
 def quarantine_folder(study: Path, options: Options) -> Path:
@@ -168,15 +190,36 @@ def _plan(source: Path, study: Path, options: Options, limits: Limits, secret: b
     rules = rules_of(study, options)
     with open_source(source, limits) as opened:
         found = find_series(opened)
-    return make_plan(found, study, rules, secret, record, use_issuer=options.use_issuer)
+    plan = make_plan(found, study, rules, secret, record, use_issuer=options.use_issuer)
+    known = {code for item in plan.planned for code in (item.code, item.words)}
+    if unknown := sorted(set(options.take or {}) - known):
+        raise IntakeError(f"--take {', '.join(unknown)}: no series of {source} has this code.", "Look at the codes with --dry-run.")
+    return plan
 
 
-def _secret(options: Options) -> bytes:
-    if options.key is None:
-        return read_or_make_secret(KEY)
-    if not options.key.exists():
-        return read_or_make_secret(options.key.name, options.key.absolute().parent)
-    return read_secret(options.key)
+def _secret(study: Path, options: Options, record: Record) -> bytes:
+    """The key; a new one is made only where no study can need an old one, since everybody would get a second pseudonym."""
+    path = options.key or named_key_folder() / KEY
+    there = study / KEY_CHECK
+    if not path.exists():
+        if options.key is not None:
+            raise IntakeError(f"--key {path} does not exist.", "Give the key file; for a new one leave --key out.")
+        if there.is_file() or any(row["status"] == "taken" for row in record.rows()):
+            raise IntakeError(
+                f"The key {path} is missing, and {study} was made with one.", "Restore it from your backup, or name it by --key."
+            )
+    secret = read_or_make_secret(KEY) if options.key is None else read_key(path)
+    if there.is_file() and read_json(there).get("Check") != Codes(secret).check():
+        raise IntakeError(
+            f"{path} is not the key that {study} was made with: everybody would get a second pseudonym.", "Give the right one by --key."
+        )
+    return secret
+
+
+def _keep_check(study: Path, secret: bytes) -> None:
+    if not (study / KEY_CHECK).exists():
+        said = "Keyed code of a constant: dawson intake refuses another key. It says nothing about the key or about anybody"
+        write_json(study / KEY_CHECK, {"Check": Codes(secret).check(), "Description": said})
 
 
 def _check(source: Path, study: Path, options: Options) -> None:
@@ -193,7 +236,14 @@ def _check(source: Path, study: Path, options: Options) -> None:
     place, origin = study.resolve(), source.resolve()
     if place == origin or place.is_relative_to(origin) or origin.is_relative_to(place):
         raise IntakeError(f"{source} and {study} lie in one another.", "Keep the originals and the study apart.")
-    for name, path in (("--dicom-out", options.dicom_out), ("--quarantine", quarantine_folder(study, options)), ("--link", options.link)):
+    check_private(quarantine_folder(study, options))
+    for name, path in (
+        ("--dicom-out", options.dicom_out),
+        ("--quarantine", quarantine_folder(study, options)),
+        ("--link", options.link),
+        ("--key", options.key),
+        ("The folder of keys", named_key_folder()),
+    ):
         if path is not None and (path.resolve().is_relative_to(place) or path.resolve().is_relative_to(origin)):
             raise IntakeError(f"{name} {path} lies in the study or in the source.", "Give a place outside of both.")
 
@@ -204,49 +254,32 @@ def _keep_rules(study: Path, options: Options) -> None:
         write_text(study / STUDY_RULES, SHIPPED.read_text(encoding="utf-8"))
 
 
-def _dicom_of_known(plan: Plan, source: Path, limits: Limits, secret: bytes, options: Options, scratch: Path) -> None:
-    """De-identified DICOM of series that an earlier intake took."""
+def _dicom_of_known(plan: Plan, source: Path, limits: Limits, secret: bytes, options: Options, scratch: Path) -> dict[str, str]:
+    """De-identified DICOM of series that an earlier intake took; of which it could not be made, and why."""
+    failed: dict[str, str] = {}
     if options.dicom_out is None:
-        return
+        return failed
     for item in plan.of("already"):
         if (options.dicom_out / item.participant_id / item.session_id / item.code).exists():
             continue
         folder = scratch / item.code
-        job = Job(source, limits, (item,), secret, folder, options.deface, options.use_issuer, options.dicom_out)
-        deidentify_series(job, item, folder)
-        keep_dicom(folder, options.dicom_out, item)
-
-
-def _write_link(path: Path, plan: Plan) -> None:
-    """Add who is who to a table that only its owner can read."""
-    import pandas as pd
-
-    from dawson.files import read_tsv, write_tsv
-
-    rows = {
-        item.participant_id: (item.participant_id, item.series.header.patient_id, item.series.header.issuer)
-        for item in plan.planned
-        if item.participant_id
-    }
-    table = pd.DataFrame(rows.values(), columns=["participant_id", "patient_id", "issuer_id"])
-    if path.is_file():
-        table = pd.concat([read_tsv(path), table]).drop_duplicates("participant_id", keep="last")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    write_tsv(path, table.sort_values("participant_id"))
-    path.chmod(0o600)
+        job = Job(source, limits, (item,), secret, folder, options.deface, options.use_issuer, True)
+        try:
+            deidentify_series(job, item, folder)
+            keep_dicom(folder, options.dicom_out, item)
+        except Exception as error:
+            # As on the way into the study: one bad series does not end the batch.
+            failed[item.code] = plain_reason(error)
+        shutil.rmtree(folder, ignore_errors=True)
+    return failed
 
 
 def _log(study: Path, rows: list[Row]) -> None:
-    """One event of the audit log, where the study is managed."""
-    if not read_config(study / STUDY_FILE).governance.managed:
-        return
+    """An intake that took nothing is an event of the audit log too; each session that is taken has its own."""
     from dawson.governance import audit
 
     counts = Counter(row.status for row in rows)
-    audit.append(
-        study, "intake", {row.participant_id for row in rows if row.participant_id and row.status == "taken"}, {"series": dict(counts)}
-    )
+    audit.append(study, "intake", (), {"series": dict(counts)})
 
 
 __all__ = ["Intake", "Made", "Options", "plan_intake", "quarantine_folder", "rules_of", "take_in"]

@@ -18,7 +18,9 @@ from pydicom.uid import UID, UID_dictionary
 from dawson.intake.dates import coarse_time, moved_date, moved_datetime, parse_date, years_between
 from dawson.intake.descriptors import series_label, study_label
 from dawson.intake.identifiers import Identifiers, texts_of
-from dawson.intake.private_elements import NUMERIC_VRS, allowed, numbers
+from dawson.intake.numeric_elements import measured, number_of
+from dawson.intake.pixel_elements import picture
+from dawson.intake.private_elements import BINARY, NUMERIC_VRS, allowed
 from dawson.intake.profile import NUMERIC, PIXELS, Action, action_of, settings
 from dawson.intake.pseudonyms import Pseudonymiser
 
@@ -49,6 +51,8 @@ class Cleaner:
     little_endian : bool
         Byte order of the file.
     birth : datetime.date or None
+    encodings : tuple of str
+        That the file declares, as Python names them.
     """
 
     pseudonymiser: Pseudonymiser
@@ -59,6 +63,7 @@ class Cleaner:
     keep_size_weight: bool
     little_endian: bool
     birth: date | None
+    encodings: tuple[str, ...] = ()
     removed: int = 0
     kept_private: int = 0
     notes: set[str] = field(default_factory=set)
@@ -95,8 +100,8 @@ class Cleaner:
         element = _element(dataset, tag) if entry else None
         if entry is None or element is None or element.VR not in NUMERIC_VRS | {"UN", "OB", "OW"}:
             return None
-        values = numbers(element, entry.vr, self.little_endian)
-        if not values or any(self.identifiers.is_number(value) for value in values):
+        values = self._measured(element, entry.vr, entry.vm)
+        if not values:
             return None
         made = _new(tag, entry.vr, values if len(values) > 1 else values[0])
         self.kept_private += made is not None
@@ -131,7 +136,9 @@ class Cleaner:
     def _kept(self, dataset: Dataset, element: DataElement, depth: int) -> DataElement | None:
         vr = dictionary_VR(element.tag)
         if element.tag in PIXELS:
-            made = _new(element.tag, element.VR, self._pixels(dataset, element))
+            content, note = picture(dataset, element, self.little_endian)
+            self.notes.update([note] if note else [])
+            made = _new(element.tag, element.VR, content) if content is not None else None
             if made is not None:
                 # Compressed pixels are fragments of undefined length; a writer must know.
                 made.is_undefined_length = element.is_undefined_length
@@ -139,7 +146,11 @@ class Cleaner:
         if element.is_empty:
             return _new(element.tag, vr if " or " not in vr else element.VR, None)
         if vr in NUMERIC:
-            return self._kept_numbers(element, vr)
+            return self._kept_numbers(element)
+        if element.VR in BINARY or element.VR == "AT":
+            # The digits of a number whose bytes may be a text.
+            self.notes.add(f"{_name(element.tag)}: is a number where there should be text; removed")
+            return self._emptied(element.tag)
         texts = texts_of(element.value)
         stay = [text if self._text_stays(text, vr) else "" for text in texts]
         if stay == texts:
@@ -155,29 +166,19 @@ class Cleaner:
             return False
         return not self.identifiers.inside(text)
 
-    def _kept_numbers(self, element: DataElement, vr: str) -> DataElement | None:
-        if vr == "AT":
-            values = element.value
-            return _new(element.tag, vr, values) if element.VR == "AT" else self._emptied(element.tag)
-        if " or " in vr or (element.VR in ("OW", "OB") and isinstance(element.value, bytes)):
-            vr = element.VR if element.VR in ("US", "SS", "OW") else "US"
-            if isinstance(element.value, bytes) and vr == "OW":
-                return None
-        values = numbers(element, vr, self.little_endian)
-        if values is None or any(self.identifiers.is_number(value) for value in values):
+    def _kept_numbers(self, element: DataElement) -> DataElement | None:
+        vr, multiplicity = number_of(element)
+        values = self._measured(element, vr, multiplicity)
+        if values is None:
             self.notes.add(f"{_name(element.tag)}: is no number, or one that identifies; removed")
             return self._emptied(element.tag)
         if vr == element.VR and not isinstance(element.value, bytes):
             return _new(element.tag, vr, list(element.value) if element.VM > 1 else element.value)
         return _new(element.tag, vr, values if len(values) > 1 else values[0])
 
-    def _pixels(self, dataset: Dataset, element: DataElement) -> Any:
-        """Pixels as they are; what follows the last pixel of an uncompressed image is no picture, and goes."""
-        content, end = element.value, end_of_picture(dataset)
-        if element.tag == 0x7FE00010 and end is not None and isinstance(content, bytes) and 0 < end < len(content):
-            self.notes.add("(7FE0,0010) PixelData: bytes after the last pixel; removed")
-            return content[:end]
-        return content
+    def _measured(self, element: DataElement, vr: str, multiplicity: str) -> list[Any] | None:
+        order, known, encodings = self.little_endian, self.identifiers, self.encodings
+        return measured(element, vr, multiplicity, little_endian=order, identifiers=known, encodings=encodings)
 
     def _code(self, dataset: Dataset, element: DataElement, depth: int) -> DataElement | None:
         # Codes stand in items of sequences; at the top they are no code.
@@ -189,7 +190,8 @@ class Cleaner:
         if element.VR != "SQ" or depth >= DEEPEST_SEQUENCE:
             return None
         items = [self.clean(item, depth + 1) for item in element.value]
-        left = [item for item in items if len(item)]
+        # The place of an item in this sequence is the number of its frame.
+        left = items if element.keyword == "PerFrameFunctionalGroupsSequence" else [item for item in items if len(item)]
         return _new(element.tag, "SQ", Sequence(left)) if left or not items else None
 
     def _date(self, dataset: Dataset, element: DataElement, depth: int) -> DataElement | None:
@@ -249,18 +251,6 @@ class Cleaner:
             return None
         self.removed += 1
         return _new(tag, "US" if " or " in vr else vr, Sequence([]) if vr == "SQ" else None)
-
-
-def end_of_picture(dataset: Dataset) -> int | None:
-    """Bytes of an uncompressed picture by its rows, columns and bits, even; None where too little is known, or it is compressed."""
-    try:
-        if dataset.file_meta.TransferSyntaxUID.is_compressed:
-            return None
-        frames, samples = (int(dataset.get(name) or 1) for name in ("NumberOfFrames", "SamplesPerPixel"))
-        size = int(dataset.Rows) * int(dataset.Columns) * frames * samples * (int(dataset.BitsAllocated) // 8)
-    except Exception:  # Missing, or no numbers.
-        return None
-    return size + (size & 1) if size > 0 else None
 
 
 def _element(dataset: Dataset, tag: BaseTag | int) -> DataElement | None:

@@ -36,13 +36,20 @@ class Codes:
         return f"S-{self._short('series', identity)}"
 
     def words(self, description: str) -> str:
-        """Code of a series description, `W-` and eight letters or digits; case, width and blanks make no difference."""
+        """Code of a series description, `W-` and eight letters or digits; case, width and blanks make no difference.
+
+        An empty description has none: it would put together series that have nothing in common.
+        """
         plain = " ".join(unicodedata.normalize("NFKC", description).casefold().split())
-        return f"W-{self._short('words', [plain])}"
+        return f"W-{self._short('words', [plain])}" if plain else ""
 
     def files(self, reason: str) -> str:
         """Code of the files that one reason keeps out."""
         return f"F-{self._short('files', [reason])}"
+
+    def check(self) -> str:
+        """What a study keeps to know its key again; it says nothing about the key."""
+        return self._digest("check", []).hex()
 
     def content(self, instance_uids: Iterable[str]) -> str:
         """Code of what a series holds: its instances by their UIDs, in any order."""

@@ -20,6 +20,22 @@ _HEADER_BYTES = 348
 _DATA_BEGINS = 352
 
 
+class SeriesError(IntakeError):
+    """A series that cannot be taken in, on its way; the message names nobody, since it stands in the study's record.
+
+    Parameters
+    ----------
+    message : str
+    fix : str
+    held : bool
+        A person may make something of it; else it is rejected.
+    """
+
+    def __init__(self, message: str, fix: str = "", *, held: bool = False) -> None:
+        super().__init__(message, fix)
+        self.held = held
+
+
 @dataclass(frozen=True)
 class Converted:
     """An image as dcm2niix makes it, without any text.
@@ -65,8 +81,8 @@ def convert(dicom: Path, out: Path, name: str) -> Converted:
 
     Raises
     ------
-    IntakeError
-        The program fails, or makes none or several images. The message names nobody.
+    SeriesError
+        The program fails or complains, or makes none or several images.
     """
     # -g i: no settings of the user's; -x i: the voxels as the scanner ordered them; -ba y: no dates and names in the JSON.
     command = [
@@ -88,12 +104,13 @@ def convert(dicom: Path, out: Path, name: str) -> Converted:
     except subprocess.TimeoutExpired:
         done.kill()
         done.wait()
-        raise IntakeError(f"dcm2niix did not end within {_MINUTES} minutes.") from None
+        raise SeriesError(f"dcm2niix did not end within {_MINUTES} minutes.", "Take this series in by itself, or leave it out.") from None
     images = sorted(out.glob("*.nii"))
-    if code < 0 or not images:
-        raise IntakeError(f"dcm2niix could not convert it (it ended with {code}).")
+    # Any complaint counts: an image that the program itself is not sure of is none to measure.
+    if code != 0 or not images:
+        raise SeriesError(f"dcm2niix could not convert it (it ended with {code}).", "Export the series again.")
     if len(images) > 1:
-        raise IntakeError(f"dcm2niix makes {len(images)} images of it, not one.")
+        raise SeriesError(f"dcm2niix makes {len(images)} images of it, not one.", "Export each image as a series of its own.")
     sidecar = images[0].with_suffix(".json")
     content = read_json(sidecar) if sidecar.is_file() else {}
     image = out / f"{name}.nii.gz"
@@ -117,7 +134,7 @@ def _without_text(source: Path, target: Path) -> None:
     """Copy a NIfTI file, its texts and extensions blank, packed without a time: equal images are equal files."""
     content = bytearray(source.read_bytes())
     if len(content) < _DATA_BEGINS or int.from_bytes(content[:4], "little") != _HEADER_BYTES:
-        raise IntakeError("dcm2niix wrote no NIfTI-1 file.")
+        raise SeriesError("dcm2niix wrote no NIfTI-1 file.", "Install the version of dcm2niix that Dawson asks for.")
     for start, stop in _TEXTS:
         content[start:stop] = bytes(stop - start)
     begins = int(_single(content[108:112]))

@@ -20,6 +20,12 @@ def parse_date(text: str) -> date | None:
         return None
 
 
+def whole_date(text: str) -> date | None:
+    """The day that a text is, and nothing more; None for any other text."""
+    found = _DATE.fullmatch(text.strip())
+    return parse_date(text) if found and not found[4] else None
+
+
 def moved_date(text: str, days: int) -> str | None:
     """A DA value moved by whole days; None where it names no day, before or after."""
     day = _moved(text, days)

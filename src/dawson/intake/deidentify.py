@@ -13,6 +13,7 @@ from dawson.errors import IntakeError
 from dawson.intake.cleaning import Cleaner
 from dawson.intake.dates import parse_date
 from dawson.intake.identifiers import identifiers_of, texts_of
+from dawson.intake.numeric_elements import encodings_of
 from dawson.intake.pseudonyms import Pseudonymiser, is_nobody
 from dawson.intake.quarantine import quarantine_reason
 from dawson.intake.stamps import new_file_meta, stamp
@@ -130,6 +131,7 @@ def deidentify(dataset: Dataset, pseudonymiser: Pseudonymiser, options: Deidenti
             keep_size_weight=options.keep_size_weight,
             little_endian=dataset.original_encoding[1] is not False,
             birth=_day(dataset, "PatientBirthDate"),
+            encodings=encodings_of(dataset),
         )
         cleaned = cleaner.clean(dataset)
         age = cleaner.age_of(dataset)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dawson.intake.identifiers import plain
+from dawson.intake.written_dates import plain
 
 _LONGEST = 512
 

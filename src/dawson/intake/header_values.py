@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,16 @@ def whole_of(dataset: Dataset, keyword: str) -> int | None:
 def positive(value: float | None) -> float | None:
     """A number above 0, else None: headers write 0 for what does not apply."""
     return value if value is not None and value > 0 else None
+
+
+def within(value: float | None, least: float, most: float) -> float | None:
+    """A number that a scanner could have written, to a thousandth; None for any other, which may be something else in disguise."""
+    return round(value, 3) if value is not None and least <= value <= most else None
+
+
+def plain_number(text: str) -> str:
+    """A patient number or issuer as the pseudonyms see it: case, width and surrounding blanks make no difference."""
+    return unicodedata.normalize("NFKC", text).strip(" \0\t\r\n").casefold()
 
 
 def is_date(text: str) -> bool:

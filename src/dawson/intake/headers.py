@@ -6,7 +6,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dawson.intake.header_values import is_date, items_of, numbers_of, positive, text_of, texts_of, whole_of
+from dawson.intake.header_groups import Groups
+from dawson.intake.header_values import is_date, items_of, numbers_of, positive, text_of, texts_of, whole_of, within
 from dawson.intake.quarantine import quarantine_reason
 from dawson.intake.sources import BoundedStream, Limits
 
@@ -21,6 +22,33 @@ _GE_COMPONENT = 0x0043102F
 # Where an overlay may hide in the upper bits of the pixels: its position, and its own data.
 _OVERLAYS = tuple(group << 16 | element for group in range(0x6000, 0x6020, 2) for element in (0x0102, 0x3000))
 _MOST_FRAMES = 20_000
+# Item (FFFE,E000) in both orders of bytes.
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+# A header may hold anything under Modality; only these words are repeated in a reason.
+_MODALITIES = (
+    "CR",
+    "CT",
+    "DOC",
+    "DX",
+    "ECG",
+    "ES",
+    "KO",
+    "MG",
+    "MR",
+    "NM",
+    "OT",
+    "PR",
+    "PT",
+    "REG",
+    "SC",
+    "SEG",
+    "SM",
+    "SR",
+    "US",
+    "XA",
+    "XC",
+)
+_NO_AGENT = ("no", "none", "n", "nein", "nil", "nessuno", "without", "ohne", "false", "0")
 _WANTED = """
 SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate SeriesDate AcquisitionDate ContentDate SeriesTime
 AcquisitionTime Modality Manufacturer ManufacturerModelName StudyDescription SeriesDescription PatientName PatientID
@@ -72,6 +100,7 @@ class Header:
     echo : int or None
     component : {"magnitude", "phase", "real", "imaginary"}
     contrast_agent : bool
+        The header names one.
     rows, columns, frames : int
     orientation : tuple of float
         Direction cosines of a row and a column (LPS); empty where unknown.
@@ -85,6 +114,10 @@ class Header:
         Why its pixels may show a name, or are no MR image; empty where neither.
     synthetic : bool
         The header says that no scanner made it.
+    agent_denied : bool
+        The header says in a word that there was no contrast agent.
+    frames_differ : bool
+        Frames of the file have several directions or pixel sizes.
     """
 
     patient_id: str
@@ -128,6 +161,8 @@ class Header:
     pixel_mm: tuple[float, ...]
     unsafe: str = ""
     synthetic: bool = False
+    agent_denied: bool = False
+    frames_differ: bool = False
 
 
 def read_header(stream: BoundedStream, size: int, limits: Limits = Limits()) -> Header:
@@ -149,7 +184,7 @@ def read_header(stream: BoundedStream, size: int, limits: Limits = Limits()) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset, at = _dataset(stream, limits)
+            dataset, at = _dataset(_Counted(stream, limits.items), limits)
             return _header(dataset, size, at, limits)
         except UnreadableError:
             raise
@@ -160,6 +195,21 @@ def read_header(stream: BoundedStream, size: int, limits: Limits = Limits()) -> 
         except Exception as error:
             # The file is not ours: whatever pydicom stumbles over is the file's fault, and must not end the batch.
             raise UnreadableError(f"the header cannot be read ({type(error).__name__})") from None
+
+
+class _Counted:
+    """A stream that counts the items of sequences in what is read: each becomes an object, far larger than its eight bytes."""
+
+    def __init__(self, stream: BoundedStream, most: int) -> None:
+        self._stream, self._left = stream, most
+        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def read(self, count: int | None = -1) -> bytes:
+        block = self._stream.read(count)
+        self._left -= sum(block.count(item) for item in _ITEMS)
+        if self._left < 0:
+            raise UnreadableError("the header is nested or long beyond reason")
+        return block
 
 
 def _dataset(stream: Any, limits: Limits) -> tuple[Dataset, int]:
@@ -193,7 +243,8 @@ def _header(dataset: Dataset, size: int, at: int, limits: Limits) -> Header:
     if not text_of(dataset, "SOPInstanceUID") or not text_of(dataset, "SeriesInstanceUID") or not text_of(dataset, "StudyInstanceUID"):
         raise UnreadableError("DICOM without the UIDs of its study, series or instance")
     if rows <= 0 or columns <= 0:
-        raise UnreadableError(f"DICOM without an image ({text_of(dataset, 'Modality') or 'no modality'})")
+        modality = text_of(dataset, "Modality").upper()
+        raise UnreadableError(f"DICOM without an image{f' ({modality})' if modality in _MODALITIES else ''}")
     if rows * columns * frames > limits.voxels or frames > _MOST_FRAMES:
         raise UnreadableError("an image larger than any of a scanner")
     syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", _UNCOMPRESSED[0]))
@@ -202,8 +253,9 @@ def _header(dataset: Dataset, size: int, at: int, limits: Limits) -> Header:
     before = 8 if syntax == _UNCOMPRESSED[0] else 12
     if syntax in _UNCOMPRESSED and size - at < before + needed:
         raise UnreadableError("fewer pixels than the header says: the file is cut off", text_of(dataset, "SeriesInstanceUID"))
-    groups = _Groups(dataset)
+    groups = Groups(dataset)
     first_position = numbers_of(dataset, "ImagePositionPatient", 3)
+    agent = text_of(dataset, "ContrastBolusAgent").lower()
     return Header(
         patient_id=text_of(dataset, "PatientID"),
         issuer=text_of(dataset, "IssuerOfPatientID"),
@@ -228,14 +280,14 @@ def _header(dataset: Dataset, size: int, at: int, limits: Limits) -> Header:
         sequence_variant=texts_of(dataset, "SequenceVariant"),
         scan_options=texts_of(dataset, "ScanOptions"),
         acquisition=text_of(dataset, "MRAcquisitionType").upper(),
-        tr_ms=positive(groups.number("RepetitionTime", "MRTimingAndRelatedParametersSequence")),
-        te_ms=positive(groups.number("EchoTime") or groups.number("EffectiveEchoTime", "MREchoSequence")),
-        ti_ms=positive(groups.number("InversionTime") or groups.number("InversionTimes", "MRModifierSequence")),
-        flip_deg=positive(groups.number("FlipAngle", "MRTimingAndRelatedParametersSequence")),
-        field_tesla=positive(groups.number("MagneticFieldStrength")),
+        tr_ms=within(groups.number("RepetitionTime", "MRTimingAndRelatedParametersSequence"), 0.5, 60_000.0),
+        te_ms=within(groups.number("EchoTime") or groups.number("EffectiveEchoTime", "MREchoSequence"), 0.01, 2_000.0),
+        ti_ms=within(groups.inversion_time(), 1.0, 10_000.0),
+        flip_deg=within(groups.number("FlipAngle", "MRTimingAndRelatedParametersSequence"), 0.1, 360.0),
+        field_tesla=within(groups.number("MagneticFieldStrength"), 0.01, 25.0),
         echo=whole_of(dataset, "EchoNumbers"),
         component=_component(dataset),
-        contrast_agent=text_of(dataset, "ContrastBolusAgent").lower() not in ("", "no", "none") or "ContrastBolusAgentSequence" in dataset,
+        contrast_agent=agent not in ("", *_NO_AGENT) or "ContrastBolusAgentSequence" in dataset,
         rows=rows,
         columns=columns,
         frames=frames,
@@ -247,36 +299,9 @@ def _header(dataset: Dataset, size: int, at: int, limits: Limits) -> Header:
         pixel_mm=numbers_of(dataset, "PixelSpacing", 2) or groups.numbers("PixelSpacing", "PixelMeasuresSequence", 2),
         unsafe=quarantine_reason(dataset) or "",
         synthetic=text_of(dataset, "SyntheticData").upper() == "YES",
+        agent_denied=agent in _NO_AGENT,
+        frames_differ=groups.differ(),
     )
-
-
-class _Groups:
-    """Values that stand at the top of a classic file, and in the functional groups of an enhanced one."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._top = dataset
-        self._frames = items_of(dataset, "PerFrameFunctionalGroupsSequence")
-        self._shared = items_of(dataset, "SharedFunctionalGroupsSequence")[:1]
-
-    def number(self, keyword: str, group: str = "") -> float | None:
-        """First finite number of that name."""
-        found = numbers_of(self._top, keyword)
-        return found[0] if found else next(iter(self.numbers(keyword, group)), None) if group else None
-
-    def numbers(self, keyword: str, group: str, count: int = 0) -> tuple[float, ...]:
-        """Numbers of that name in the shared groups, else in the first frame's."""
-        for place in (*self._shared, *self._frames[:1]):
-            for item in items_of(place, group)[:1]:
-                if found := numbers_of(item, keyword, count):
-                    return found
-        return ()
-
-    def positions(self) -> tuple[tuple[float, ...], ...]:
-        """Corner of each frame; none where one is missing."""
-        found = [
-            numbers_of(item, "ImagePositionPatient", 3) for frame in self._frames for item in items_of(frame, "PlanePositionSequence")[:1]
-        ]
-        return tuple(found) if all(found) else ()
 
 
 def _enhanced_sequence(dataset: Dataset) -> tuple[str, ...]:

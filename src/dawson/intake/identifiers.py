@@ -7,22 +7,18 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import permutations
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 
 from dawson.intake.dates import parse_date
+from dawson.intake.written_dates import days_in, holds_date, plain
 
 LONGEST_TEXT = 4096
 _DEEPEST = 32
-# Letters that Unicode does not take apart into a letter and a mark.
-_SPECIAL = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i", "ħ": "h"})
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-_ANY_DATE = re.compile(
-    rf"(?<!\d)(?:(?:19|20)\d{{2}}([-./ _]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])|{_DAY}[-./ ]{_DAY}[-./ ](?:19|20)\d{{2}})(?!\d)"
-)
 # Elements, besides every person name, whose value is a number or name of somebody or somewhere.
 IDENTIFYING = frozenset(
     [
@@ -57,27 +53,9 @@ IDENTIFYING = frozenset(
 )
 
 
-def plain(text: str) -> str:
-    """A text without case, accents, width or ligatures, for comparison.
-
-    Examples
-    --------
-    >>> plain("MÜLLER-Łukasz")
-    'muller-lukasz'
-    """
-    # Twice: letters of special alphabets have a case only once they are plain, and folding may compose letters again.
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold().translate(_SPECIAL))
-    return "".join(character for character in folded if not unicodedata.combining(character))
-
-
 def squeezed(text: str) -> str:
     """Only the letters and digits of `plain(text)`."""
     return "".join(character for character in plain(text) if character.isalnum())
-
-
-def holds_date(text: str) -> bool:
-    """Whether a text holds a calendar date with a year of four digits, in any usual order."""
-    return _ANY_DATE.search(unicodedata.normalize("NFKC", text)) is not None
 
 
 @dataclass(frozen=True)
@@ -90,37 +68,58 @@ class Identifiers:
         Squeezed texts of four characters or more: found anywhere inside another text.
     short : frozenset of str
         Texts of two or three characters: found only as a word of their own.
+    days : frozenset of datetime.date
+        Birth date and days of examination: found in any usual way of writing, also with a year of two digits.
+    numbers : frozenset of str
+        Numbers of five digits or more without the zeros that they were written with in front.
     """
 
     long: frozenset[str]
     short: frozenset[str]
+    days: frozenset[date] = frozenset()
+    numbers: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, texts: Iterable[str], names: Iterable[str] = (), dates: Iterable[date] = ()) -> Identifiers:
         """From numbers and addresses (whole), person names (every part), and dates (in the usual ways of writing)."""
-        found: set[str] = set()
+        found, numbers, days = set[str](), set[str](), frozenset(dates)
         for text in texts:
             found.update(_variants(text[:LONGEST_TEXT]))
-            # A number is often written without its prefix.
-            found.update(re.findall(r"\d{6,}", text[:LONGEST_TEXT]))
+            # A number is often written without its prefix, or without the zeros in front.
+            runs = re.findall(r"\d{6,}", text[:LONGEST_TEXT])
+            found.update(runs)
+            numbers.update(run.lstrip("0") for run in runs if run[0] == "0" and len(run.lstrip("0")) >= 5)
         for name in names:
-            for part in re.split(r"[\s^=,;.\\/_-]+", name[:LONGEST_TEXT]):
-                found.update(_variants(part))
-        for day in dates:
+            for group in name[:LONGEST_TEXT].split("="):
+                parts = [part for part in re.split(r"[\s^,;.\\/_-]+", group) if part]
+                for part in (*parts, *_joined(parts)):
+                    found.update(_variants(part))
+        for day in days:
             found.update(day.strftime(form) for form in ("%Y%m%d", "%d%m%Y", "%m%d%Y", "%y%m%d", "%d%m%y", "%m%d%y"))
-        return cls(frozenset(text for text in found if len(text) >= 4), frozenset(text for text in found if 2 <= len(text) < 4))
+        found |= numbers
+        long, short = (frozenset(text for text in found if least <= len(text) < most) for least, most in ((4, LONGEST_TEXT + 1), (2, 4)))
+        return cls(long, short, days, frozenset(numbers))
+
+    def __or__(self, other: Identifiers) -> Identifiers:
+        """Those of both."""
+        return Identifiers(self.long | other.long, self.short | other.short, self.days | other.days, self.numbers | other.numbers)
+
+    def named(self, text: str) -> bool:
+        """Whether a text holds a longer one of them, or one of their days."""
+        together = squeezed(text)
+        return any(known in together for known in self.long) or bool(self.days and not self.days.isdisjoint(days_in(text)))
 
     def inside(self, text: str) -> bool:
         """Whether a text holds one of them, or any date."""
-        if holds_date(text):
-            return True
-        together = squeezed(text)
-        if any(known in together for known in self.long):
+        if holds_date(text) or self.named(text):
             return True
         return bool(self.short) and not self.short.isdisjoint(re.findall(r"[^\W_]+", plain(text)))
 
     def is_number(self, number: Any) -> bool:
-        """Whether a number is, digit for digit, one of them (six digits or more, so that no measurement is taken for a date)."""
+        """Whether a number is, digit for digit, one of them.
+
+        Of six digits or more, so that no measurement is taken for a date; of five where the identifier has zeros in front.
+        """
         text = str(number).strip()
         try:
             value = float(text)
@@ -129,7 +128,7 @@ class Identifiers:
         if value.is_integer() and abs(value) < 1e20:
             text = str(abs(int(value)))
         digits = "".join(character for character in text if character.isdigit())
-        return len(digits) >= 6 and digits in self.long
+        return digits.lstrip("0") in self.numbers or (len(digits) >= 6 and digits in self.long)
 
 
 def identifiers_of(dataset: Dataset, extra: Iterable[str] = ()) -> Identifiers:
@@ -180,6 +179,12 @@ def texts_of(value: Any) -> list[str]:
     if isinstance(value, str) or not hasattr(value, "__iter__") or hasattr(value, "components"):
         return [str(value).strip(" \0")]
     return [str(one).strip(" \0") for one in value]
+
+
+def _joined(parts: list[str]) -> list[str]:
+    """Two short parts of a name written as one word, in both orders; longer parts are found in any word by themselves."""
+    short = [part for part in parts if len(squeezed(part)) < 4][:12]
+    return [one + other for one, other in permutations(short, 2) if len(squeezed(one + other)) >= 3]
 
 
 def _variants(text: str) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from dawson.intake.codes import Codes
 from dawson.intake.doubts import disputed_people, identity_of, known_sexes, no_identity, stranger, study_kind, unsafe_pixels, withdrawn
+from dawson.intake.header_values import plain_number
 from dawson.intake.pseudonyms import Pseudonymiser
 from dawson.intake.record import Record, Row
 from dawson.intake.series import Found, Series
@@ -152,7 +153,7 @@ def make_plan(
     planned = []
     for series in found.series:
         header = series.header
-        code = codes.series(header.study_uid, header.series_uid, header.patient_id, series.part)
+        code = codes.series(header.study_uid, header.series_uid, plain_number(header.patient_id), series.part)
         words = codes.words(header.description)
         sorted_ = sort_series(series, rules, (code, words))
         person, session = identity_of(series, names, use_issuer)
@@ -198,7 +199,9 @@ def _once(planned: Iterable[Planned]) -> list[Planned]:
     for item in planned:
         if item.decision == "take" and item.content in seen:
             item = replace(item, decision="reject", reason="a copy of another series of this intake")
-        seen.add(item.content)
+        # one that is held or rejected is not in the study: it must not keep a good copy out
+        if item.decision in ("take", "already"):
+            seen.add(item.content)
         kept.append(item)
     return kept
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 NUMERIC_VRS = frozenset({"DS", "IS", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
-_BINARY = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+BINARY = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class AllowedElement:
         Group, and the last two hexadecimal digits of the element.
     vr : str
         The VR that its value must have; numeric.
+    vm : str
+        How many values it may have.
     name, reason, source : str
         What it is, why it stays, who says what it is.
     """
@@ -38,6 +42,7 @@ class AllowedElement:
     group: int
     offset: int
     vr: str
+    vm: str
     name: str
     reason: str
     source: str
@@ -50,7 +55,7 @@ def allow_list() -> Mapping[tuple[str, int, int], AllowedElement]:
     allowed = {}
     for block in content["creator"]:
         for entry in block["elements"]:
-            element = AllowedElement(creator=block["name"], group=block["group"], **entry)
+            element = AllowedElement(creator=block["name"], group=block["group"], **{"vm": "1", **entry})
             if element.vr not in NUMERIC_VRS or not element.group & 1:
                 raise ValueError(f"private_elements.toml: {element.name} is no numeric private element")
             allowed[element.creator, element.group, element.offset] = element
@@ -94,11 +99,10 @@ def numbers(element: DataElement, vr: str, little_endian: bool = True) -> list[A
         return None
     try:
         texts = [str(one).strip(" \0") for one in value]
-        if any(len(text) > 32 for text in texts):
-            return None
-        for text in texts:
-            float(text)
-    except (TypeError, ValueError):
+    except TypeError:
+        return None
+    # `float` also takes nan, inf and 1_000: names, or parts of one.
+    if not texts or not all(len(text) <= 32 and _NUMBER.fullmatch(text) for text in texts):
         return None
     if vr in ("DS", "IS"):
         return texts
@@ -109,7 +113,7 @@ def _packable(values: list[Any], vr: str) -> list[Any] | None:
     """Values as numbers that fit into the bytes of a binary VR; None where they do not."""
     try:
         fitting = [one if isinstance(one, float) else int(one) for one in values]
-        struct.pack(f"<{len(fitting)}{_BINARY[vr]}", *fitting)
+        struct.pack(f"<{len(fitting)}{BINARY[vr]}", *fitting)
     except (ValueError, OverflowError, struct.error):
         return None
     return fitting
@@ -121,7 +125,7 @@ def _unpacked(content: bytes, vr: str, little_endian: bool) -> list[Any] | None:
             return content.decode("ascii").rstrip(" \0").split("\\")
         except UnicodeDecodeError:
             return None
-    code = _BINARY[vr]
+    code = BINARY[vr]
     if not content or len(content) % struct.calcsize(code):
         return None
     return list(struct.unpack(f"{'<' if little_endian else '>'}{len(content) // struct.calcsize(code)}{code}", content))

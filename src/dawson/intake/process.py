@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dawson.errors import DawsonError, ImageError, IntakeError
+from dawson.errors import DawsonError, ImageError, MissingDependencyError
 from dawson.intake.codes import Codes
-from dawson.intake.convert import convert
+from dawson.intake.convert import SeriesError, convert
+from dawson.intake.geometry import difference
 from dawson.intake.plan import Planned
 from dawson.intake.sidecars import clean_sidecar
 from dawson.intake.sources import Limits, open_source
@@ -36,8 +37,8 @@ class Job:
         Empty folder of its own, outside the study.
     deface : bool
     use_issuer : bool
-    dicom_out : Path or None
-        Where de-identified DICOM is kept.
+    keep_dicom : bool
+        The de-identified DICOM stays in the scratch folder.
     threads : int
         Of face removal.
     """
@@ -49,7 +50,7 @@ class Job:
     scratch: Path
     deface: bool
     use_issuer: bool
-    dicom_out: Path | None
+    keep_dicom: bool
     threads: int = 1
 
 
@@ -78,6 +79,10 @@ class Made:
         Why it is not taken; empty where it is.
     quarantined : bool
         It failed at face removal and waits in the quarantine.
+    held : bool
+        It failed in a way that a person may make something of.
+    dicom : Path or None
+        Folder of its de-identified files, where they are kept.
     picture : Path or None
         The session's heads before and after.
     """
@@ -93,6 +98,8 @@ class Made:
     changed_brain_voxels: int | None = None
     failure: str = ""
     quarantined: bool = False
+    held: bool = False
+    dicom: Path | None = None
     picture: Path | None = None
 
 
@@ -116,7 +123,7 @@ def process_session(job: Job) -> tuple[Job, list[Made]]:
         try:
             _images(job, one)
         except (DawsonError, OSError) as error:
-            one.failure = _plain(error)
+            one.failure, one.held = plain_reason(error), isinstance(error, SeriesError) and error.held
         except Exception as error:
             # A hostile file may break any of the programs in a new way; it must not end the batch.
             one.failure = f"it could not be processed ({type(error).__name__})"
@@ -130,13 +137,13 @@ def process_session(job: Job) -> tuple[Job, list[Made]]:
     return job, made
 
 
-def _plain(error: Exception) -> str:
-    """An error as a reason; paths in the scratch folder and of the source say nothing and may name somebody."""
+def plain_reason(error: Exception) -> str:
+    """An error as a reason; paths in the scratch folder and of the source say nothing and may name somebody, and so may other messages."""
     if isinstance(error, ImageError):
         return f"the image {error.problem}".rstrip(".")
-    if isinstance(error, DawsonError):
+    if isinstance(error, SeriesError | MissingDependencyError):
         return error.message.rstrip(".")
-    return f"it could not be read ({type(error).__name__})"
+    return f"it could not be {'read' if isinstance(error, OSError) else 'processed'} ({type(error).__name__})"
 
 
 def deidentify_series(job: Job, planned: Planned, out: Path) -> str:
@@ -144,7 +151,7 @@ def deidentify_series(job: Job, planned: Planned, out: Path) -> str:
 
     Raises
     ------
-    IntakeError
+    SeriesError
         A file is not what the plan saw, or may show a name in its pixels.
     """
     import pydicom
@@ -159,12 +166,12 @@ def deidentify_series(job: Job, planned: Planned, out: Path) -> str:
             with source.open(item.entry) as stream:
                 dataset = pydicom.dcmread(stream, force=True)
                 if str(dataset.get("SOPInstanceUID", "")).strip() != item.instance_uid:
-                    raise IntakeError("a file changed while it was taken in")
+                    raise SeriesError("a file changed while it was taken in", "Run it again.")
                 if reason := quarantine_reason(dataset):
-                    raise IntakeError(f"in quarantine: it {reason}")
+                    raise SeriesError(f"in quarantine: it {reason}", "Look at the original.", held=True)
                 done = deidentify(dataset, names, options)
             if f"sub-{done.participant}" != planned.participant_id:
-                raise IntakeError("a file belongs to another patient than its series")
+                raise SeriesError("a file belongs to another patient than its series", "Look at the original.", held=True)
             done.dataset.save_as(out / f"{number:06d}.dcm", enforce_file_format=True)
             age = age or done.age
     return age
@@ -182,12 +189,16 @@ def _images(job: Job, one: Made) -> None:
     converted.mkdir(parents=True)
     one.age = deidentify_series(job, one.planned, dicom)
     result = convert(dicom, converted, one.planned.name)
-    if job.dicom_out is not None:
-        keep_dicom(dicom, job.dicom_out, one.planned)
-    shutil.rmtree(dicom)
+    if job.keep_dicom:
+        one.dicom = dicom
+    else:
+        shutil.rmtree(dicom)
     image: Any = nib.load(result.image)
     if len(image.shape) != 3 or min(image.shape) < _LEAST_VOXELS:
-        raise IntakeError(f"dcm2niix makes an image of {' x '.join(map(str, image.shape))} voxels of it, no volume of a head")
+        size = " x ".join(map(str, image.shape))
+        raise SeriesError(f"dcm2niix makes an image of {size} voxels of it, no volume of a head", "Leave the series out.")
+    if moved := difference(one.planned.series, image.shape, image.affine):
+        raise SeriesError(moved, "Compare it with the original in a viewer of DICOM.", held=True)
     one.voxels = Codes(job.secret).image(np.asarray(image.dataobj))
     sidecar = clean_sidecar(result.sidecar)
     one.sidecar, one.dropped = dict(sidecar.content), sidecar.dropped
@@ -203,6 +214,10 @@ def _images(job: Job, one: Made) -> None:
 def keep_dicom(dicom: Path, out: Path, planned: Planned) -> None:
     """Copy the de-identified files of a series to where they are kept; an earlier copy is replaced."""
     target = out / planned.participant_id / planned.session_id / planned.code
+    for folder in (out, out / planned.participant_id):
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    (out / planned.participant_id).chmod(0o700)
+    target.parent.mkdir(exist_ok=True)
     part = target.with_name(f".part-{target.name}")
     for old in (part, target):
         if old.exists():
@@ -229,7 +244,7 @@ def _deface(job: Job, made: Sequence[Made]) -> None:
             done = deface_session(images, out, picture=picture, threads=job.threads)
         except (DawsonError, OSError) as error:
             bad = _culprit(error, going) or going[0]
-            bad.failure, bad.quarantined = f"in quarantine: face removal failed: {_plain(error)}", True
+            bad.failure, bad.quarantined = f"in quarantine: face removal failed: {plain_reason(error)}", True
             going.remove(bad)
             continue
         except Exception as error:

@@ -42,6 +42,8 @@ _COLUMNS = {
     "field_tesla": "Field strength",
     "slices": "Slices",
     "simulated": "Whether the header says that no scanner made it",
+    "age": "Age at the session, whole years, 90+ above 89",
+    "age_written": "Age that intake wrote into participants.tsv with this series; n/a where another hand had written one",
 }
 
 
@@ -71,6 +73,8 @@ class Row:
     field_tesla: float | None = None
     slices: int | None = None
     simulated: str = ""
+    age: str = ""
+    age_written: str = ""
     quality: Mapping[str, float] = field(default_factory=dict)
 
     def cells(self) -> dict[str, Any]:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from dawson.intake.grouping import Group, SeriesFile, gathered, rounded
+from dawson.intake.header_values import plain_number
 from dawson.intake.headers import Header, UnreadableError, read_header
 from dawson.intake.sources import Entry, Refused, Source
 from dawson.progress import progress
 
 _EVEN = 0.05
+_ASIDE_MM = 0.1
+_LEAST_VOXEL_MM, _MOST_VOXEL_MM = 0.05, 50.0
 _PLANES = ("sagittal", "coronal", "axial")
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesFile:
-    """One file of a series: where it is, which instance, and where its slices lie."""
-
-    entry: Entry
-    instance_uid: str
-    positions: tuple[tuple[float, ...], ...]
+# Patient, issuer, study and series; component, echo number and matrix; echo time and direction, rounded.
+_Groups = defaultdict[tuple[str, ...], defaultdict[tuple[object, ...], dict[tuple[object, ...], Group]]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,8 @@ class Series:
         Why the pixels of any of its files may show a name, or are no MR image; empty where none does.
     damaged : int
         Further files of the series that are cut off.
+    uneven : str
+        Why its files are not of one grid, or may be a part of an image; empty where they are whole.
     """
 
     header: Header
@@ -53,6 +52,7 @@ class Series:
     copies: int = 0
     unsafe: str = ""
     damaged: int = 0
+    uneven: str = ""
 
     @cached_property
     def distances_mm(self) -> np.ndarray:
@@ -99,9 +99,13 @@ class Series:
         """Why its files make no whole volume; empty where they do."""
         if self.damaged:
             return f"{self.damaged} more of its files {'are' if self.damaged > 1 else 'is'} cut off"
+        if self.uneven:
+            return self.uneven
         places = self.distances_mm
         if len(places) != self.slices or len(self.header.pixel_mm) != 2:
             return "the place of its slices is not in the headers"
+        if not self._is_grid:
+            return "the directions or sizes of its pixels are none that a scanner writes"
         if len(places) < 2:
             return ""
         steps = np.diff(places)
@@ -110,7 +114,33 @@ class Series:
         median = float(np.median(steps))
         if (np.abs(steps - median) > _EVEN * median).any():
             return "its slices are not evenly spaced; some are missing"
-        return ""
+        return "its slices lie aside of each other, or step by none that a scanner makes" if self._is_skewed(median) else ""
+
+    @property
+    def _is_grid(self) -> bool:
+        """Whether row and column are directions at right angles, and pixels of a size that there is."""
+        row, column = np.array(self.header.orientation[:3]), np.array(self.header.orientation[3:])
+        straight = abs(row @ row - 1) < 1e-2 and abs(column @ column - 1) < 1e-2 and abs(row @ column) < 1e-3
+        return bool(straight) and all(_LEAST_VOXEL_MM <= size <= _MOST_VOXEL_MM for size in self.header.pixel_mm)
+
+    def _is_skewed(self, step: float) -> bool:
+        """Whether slices do not follow each other along their normal."""
+        normal = np.cross(self.header.orientation[:3], self.header.orientation[3:])
+        normal /= np.linalg.norm(normal)
+        places = np.array([place for item in self.files for place in item.positions])
+        aside = places - np.outer(places @ normal, normal)
+        away = np.linalg.norm(aside - np.median(aside, axis=0), axis=1)
+        return bool(away.max() >= _ASIDE_MM) or not _LEAST_VOXEL_MM <= step <= _MOST_VOXEL_MM
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Index of column, row and slice to mm (LPS), (4, 4); only for a series without fault and of two slices or more."""
+        row, column = np.array(self.header.orientation[:3]), np.array(self.header.orientation[3:])
+        places = sorted((place for item in self.files for place in item.positions), key=lambda place: float(np.cross(row, column) @ place))
+        step = (np.array(places[-1]) - np.array(places[0])) / (len(places) - 1)
+        affine = np.eye(4)
+        affine[:3] = np.column_stack([row * self.header.pixel_mm[1], column * self.header.pixel_mm[0], step, places[0]])
+        return affine
 
 
 @dataclass(frozen=True)
@@ -130,16 +160,6 @@ class Found:
     series: tuple[Series, ...]
     refused: tuple[Refused, ...]
     files: int
-
-
-@dataclass
-class _Group:
-    """Files of one series UID and part, while they are collected."""
-
-    header: Header
-    files: dict[str, SeriesFile] = field(default_factory=dict)
-    copies: int = 0
-    unsafe: str = ""
 
 
 def find_series(source: Source) -> Found:
@@ -162,7 +182,7 @@ def find_series(source: Source) -> Found:
         else:
             entries.append(item)
     looked_at = len(entries) + len(refused)
-    groups: dict[tuple[object, ...], _Group] = {}
+    groups: _Groups = defaultdict(lambda: defaultdict(dict))
     damaged: Counter[str] = Counter()
     with progress("Reading headers", len(entries)) as advance:
         for entry in entries:
@@ -179,36 +199,38 @@ def find_series(source: Source) -> Found:
     return Found(tuple(_series(groups, damaged)), tuple(refused), looked_at)
 
 
-def _add(groups: dict[tuple[object, ...], _Group], entry: Entry, header: Header) -> None:
-    turned = tuple(round(value, 2) + 0.0 for value in header.orientation)
-    # By echo time too: two echoes of one number, or without any, are two images as well.
-    part = (header.component, header.echo, None if header.te_ms is None else round(header.te_ms, 1), turned, header.rows, header.columns)
-    key = (header.patient_id, header.issuer, header.study_uid, header.series_uid, *part)
-    group = groups.setdefault(key, _Group(header))
-    group.unsafe = group.unsafe or header.unsafe
-    if header.instance_uid in group.files:
-        group.copies += 1
-    else:
-        group.files[header.instance_uid] = SeriesFile(entry, header.instance_uid, header.positions)
+def _add(groups: _Groups, entry: Entry, header: Header) -> None:
+    whose = (plain_number(header.patient_id), plain_number(header.issuer), header.study_uid, header.series_uid)
+    part = (header.component, header.echo, header.rows, header.columns)
+    groups[whose][part].setdefault(rounded(header), Group(header)).add(entry, header)
 
 
-def _series(groups: dict[tuple[object, ...], _Group], damaged: Counter[str]) -> Iterable[Series]:
-    parts = Counter(key[:4] for key in groups)
+def _series(groups: _Groups, damaged: Counter[str]) -> Iterable[Series]:
+    found = []
+    for whose, parts in groups.items():
+        together = [group for cells in parts.values() for group in gathered(cells.values())]
+        found += [(whose, group, len(together) > 1) for group in together]
 
-    def place(item: tuple[tuple[object, ...], _Group]) -> tuple[object, ...]:
+    def place(item: tuple[tuple[str, ...], Group, bool]) -> tuple[object, ...]:
         header = item[1].header
-        return header.patient_id, header.date, header.study_uid, header.series_number or 0, header.time, str(item[0][3:])
+        order = (header.component, header.echo or 0, header.te_ms or 0.0, header.orientation, header.rows, header.columns)
+        return item[0][0], header.date, header.study_uid, header.series_number or 0, header.time, header.series_uid, *order
 
-    for key, group in sorted(groups.items(), key=place):
+    for _, group, several in sorted(found, key=place):
         header = group.header
-        several = parts[key[:4]] > 1
         words = [
             header.component,
             f"echo {header.echo or '?'}, {header.te_ms or 0:g} ms",
             f"{_turned(header)}{header.rows}x{header.columns}",
         ]
         yield Series(
-            header, tuple(group.files.values()), ", ".join(words) if several else "", group.copies, group.unsafe, damaged[header.series_uid]
+            header,
+            tuple(group.files.values()),
+            ", ".join(words) if several else "",
+            group.copies,
+            group.unsafe,
+            damaged[header.series_uid],
+            group.uneven,
         )
 
 

@@ -18,6 +18,7 @@ SHIPPED = Path(__file__).with_name("intake.toml")
 STUDY_RULES = Path("code", "intake.toml")
 CONTRASTS = ("T1w", "FLAIR", "T2w")
 CONTRAST_AGENT = "ce-gadolinium"
+_LARGEST_SHOWN = 60_001.0
 _CODE = re.compile(r"^[SW]-[0-9A-HJKMNP-TV-Z]{8}$")
 _TARGET = re.compile(r"^(T1w|FLAIR|T2w)(_ce-gadolinium)?$|^(reject|hold)$")
 
@@ -79,6 +80,7 @@ class Rule(BaseModel):
     not_image_type: Words = ()
     component: Words = ()
     contrast_agent: bool | None = None
+    describes: Pattern = ""
     says: Pattern = ""
     not_says: Pattern = ""
 
@@ -182,20 +184,20 @@ def sort_series(series: Series, rules: RuleFile, codes: tuple[str, str]) -> Sort
     codes : (str, str)
         Of the series, and of its description: what lines under [take] name.
     """
-    agent = has_contrast_agent(series, rules)
-    for code in codes:
-        if code in rules.take:
-            return _by_person(rules.take[code], code)
+    agent, dispute = contrast_agent(series, rules)
+    if codes[0] in rules.take:
+        return _by_person(rules.take[codes[0]], codes[0])
     claims = [rule for rule in rules.rule if not failing(rule, series, agent)]
+    if codes[1] in rules.take and not any(rule.becomes == "reject" for rule in claims):
+        return _by_description(series, rules.take[codes[1]], codes[1])
     for becomes, decision in (("reject", "reject"), ("hold", "hold")):
         if claimed := [rule for rule in claims if rule.becomes == becomes]:
             reason = claimed[0].why or f"the rule {claimed[0].name!r} says so"
             hints = suggestions(series, rules, agent) if decision == "hold" else ()
             return Sorted(decision, rule=claimed[0].name, reason=reason, suggestions=hints)  # type: ignore[arg-type]
     targets = sorted({_with_agent(rule.becomes, agent) for rule in claims})
-    if len(targets) == 1 and series.header.contrast_agent and not agent:
-        reason = "the header names a contrast agent, and the description denies it"
-        return Sorted("hold", rule="; ".join(rule.name for rule in claims), reason=reason, suggestions=(targets[0],))
+    if len(targets) == 1 and dispute:
+        return Sorted("hold", rule="; ".join(rule.name for rule in claims), reason=dispute, suggestions=(targets[0],))
     if len(targets) == 1:
         contrast, _, entities = targets[0].partition("_")
         return Sorted("take", contrast, entities, "; ".join(rule.name for rule in claims), "")
@@ -210,16 +212,36 @@ def _by_person(target: str, code: str) -> Sorted:
     return Sorted("take", contrast, entities, "a person", f"a person says so ({code})")
 
 
+def _by_description(series: Series, target: str, code: str) -> Sorted:
+    """A line for many series says what they are called, not what their headers are: those that it does not fit wait."""
+    header = series.header
+    if target not in ("reject", "hold") and header.component != "magnitude":
+        return Sorted("hold", rule="a person", reason=f"a person takes this description ({code}), but it is the {header.component}")
+    if target not in ("reject", "hold") and header.contrast_agent and "_" not in target:
+        reason = f"a person takes this description without a contrast agent ({code}), but the header names one"
+        return Sorted("hold", rule="a person", reason=reason)
+    return _by_person(target, code)
+
+
 def _with_agent(target: str, agent: bool) -> str:
     return f"{target}_{CONTRAST_AGENT}" if agent and "_" not in target else target
 
 
-def has_contrast_agent(series: Series, rules: RuleFile) -> bool:
-    """Whether the header names a contrast agent, or its words speak of one; words that deny it count more."""
-    text = _said(series)
-    if rules.no_contrast_words and re.search(rules.no_contrast_words, text, re.IGNORECASE):
-        return False
-    return series.header.contrast_agent or bool(rules.contrast_words and re.search(rules.contrast_words, text, re.IGNORECASE))
+def contrast_agent(series: Series, rules: RuleFile) -> tuple[bool, str]:
+    """Whether there is a contrast agent, by the header and its words, and how they contradict each other (empty where not)."""
+    header, text = series.header, _said(series)
+    denied = bool(rules.no_contrast_words and re.search(rules.no_contrast_words, text, re.IGNORECASE))
+    # "without contrast" speaks of contrast too: what denies it is taken out first
+    rest = re.sub(rules.no_contrast_words, " ", text, flags=re.IGNORECASE) if denied else text
+    named = bool(rules.contrast_words and re.search(rules.contrast_words, rest, re.IGNORECASE))
+    dispute = ""
+    if denied and named:
+        dispute = "the description names a contrast agent and denies it"
+    elif denied and header.contrast_agent:
+        dispute = "the header names a contrast agent, and the description denies it"
+    elif named and header.agent_denied and not header.contrast_agent:
+        dispute = "the description names a contrast agent, and the header denies it"
+    return header.contrast_agent or named, dispute
 
 
 def suggestions(series: Series, rules: RuleFile, agent: bool) -> tuple[str, ...]:
@@ -257,7 +279,7 @@ def failing(rule: Rule, series: Series, agent: bool) -> list[str]:
     ):
         limits: tuple[float, float] | None = getattr(rule, name)
         if limits and (value is None or not limits[0] <= value <= limits[1]):
-            missed.append(f"{name} is {'missing' if value is None else f'{value:g}'}")
+            missed.append(f"{name} is {_shown(value)}")
     if rule.no_ti and header.ti_ms:
         missed.append(f"ti_ms is {header.ti_ms:g}")
     if rule.acquisition and header.acquisition != rule.acquisition:
@@ -279,11 +301,20 @@ def failing(rule: Rule, series: Series, agent: bool) -> list[str]:
     if rule.contrast_agent is not None and rule.contrast_agent != agent:
         missed.append("there is a contrast agent" if agent else "there is no contrast agent")
     text = _said(series)
+    if rule.describes and not re.search(rule.describes, header.description.replace("_", " "), re.IGNORECASE):
+        missed.append("the series description lacks the rule's words")
     if rule.says and not re.search(rule.says, text, re.IGNORECASE):
         missed.append("the description lacks the rule's words")
     if rule.not_says and re.search(rule.not_says, text, re.IGNORECASE):
         missed.append("the description has words that the rule excludes")
     return missed
+
+
+def _shown(value: float | None) -> str:
+    """A number of the header, where it is none that could stand for something else, such as a date."""
+    if value is None:
+        return "missing"
+    return f"{value:g}" if abs(value) < _LARGEST_SHOWN else "implausible"
 
 
 def _said(series: Series) -> str:

@@ -42,6 +42,8 @@ class Limits:
         Of what stands before the pixels, in a file of one slice and of a whole volume.
     voxels : int
         Of one file.
+    items : int
+        Of the sequences in a header.
     """
 
     files: int = 500_000
@@ -53,6 +55,7 @@ class Limits:
     header_bytes: int = 8 * _MB
     enhanced_header_bytes: int = 64 * _MB
     voxels: int = 1 << 30
+    items: int = 400_000
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,9 @@ class Source:
     def __init__(self, path: Path, limits: Limits, archive: zipfile.ZipFile | None) -> None:
         self.path, self.limits = path, limits
         self._archive = archive
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in archive.infolist() if archive is not None else ():
+            self._members.setdefault(member.filename, member)
 
     def entries(self) -> Iterator[Entry | Refused]:
         """Every file, in the order of names within a folder, and what is refused.
@@ -178,7 +184,11 @@ class Source:
                     raise OSError("it is no regular file any more")
                 yield BoundedStream(stream, min(kind.st_size, self.limits.file_bytes), budget)
         else:
-            with self._archive.open(entry.name) as packed:
+            # By the member itself: of two of one name, the name would give the other one.
+            member = self._members.get(entry.name)
+            if member is None or member.file_size != entry.size:
+                raise OSError("the zip is not what it was when it was listed")
+            with self._archive.open(member) as packed:
                 yield BoundedStream(packed, entry.size, budget)
 
     def _of_folder(self) -> Iterator[Entry | Refused]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Items
 
 from pydicom.dataelem import DataElement
@@ -17,9 +18,10 @@ from dawson.intake.profile import TABLE_EDITION
 IMPLEMENTATION_UID = f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, 'https://github.com/dawson-mri/dawson').int}"
 IMPLEMENTATION_NAME = "DAWSON"
 METHOD = f"Dawson, DICOM PS3.15 Annex E, table of {TABLE_EDITION}"
+FACELESS = "113102"
 _MEANINGS = {
     "113100": "Basic Application Confidentiality Profile",
-    "113102": "Clean Recognizable Visual Features Option",
+    FACELESS: "Clean Recognizable Visual Features Option",
     "113105": "Clean Descriptors Option",
     "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
     "113108": "Retain Patient Characteristics Option",
@@ -47,7 +49,7 @@ def stamp(cleaned: Dataset, original: Dataset, identifiers: Identifiers, *, defa
     kept_private : bool
         Private elements of the allow-list stayed.
     """
-    codes = ["113100", *(["113102"] if defaced else []), "113105", "113107", "113108", *(["113111"] if kept_private else [])]
+    codes = ["113100", *([FACELESS] if defaced else []), "113105", "113107", "113108", *(["113111"] if kept_private else [])]
     cleaned.PatientIdentityRemoved = "YES"
     cleaned.DeidentificationMethod = METHOD
     items = _earlier_codes(original, identifiers)
@@ -58,6 +60,30 @@ def stamp(cleaned: Dataset, original: Dataset, identifiers: Identifiers, *, defa
     faces = "NO" if defaced else next((text for text in _texts(original, "RecognizableVisualFeatures") if text in ("YES", "NO")), "")
     if faces:
         cleaned.RecognizableVisualFeatures = faces
+
+
+def codes_of_defaced(codes: Iterable[Mapping[str, str]] = ()) -> list[dict[str, str]]:
+    """De-identification Method Code Sequence for the JSON beside an image whose face was removed after its DICOM was cleaned.
+
+    Parameters
+    ----------
+    codes : iterable of mapping
+        What the sidecar says already, as dcm2niix copies it from (0012,0064); empty where it says nothing.
+
+    Returns
+    -------
+    list of dict
+        The same items, and 113102, Clean Recognizable Visual Features, once.
+
+    Examples
+    --------
+    >>> codes_of_defaced()
+    [{'CodeValue': '113102', 'CodingSchemeDesignator': 'DCM', 'CodeMeaning': 'Clean Recognizable Visual Features Option'}]
+    """
+    said = [dict(code) for code in codes]
+    if not any((code.get("CodingSchemeDesignator"), code.get("CodeValue")) == ("DCM", FACELESS) for code in said):
+        said.append({"CodeValue": FACELESS, "CodingSchemeDesignator": "DCM", "CodeMeaning": _MEANINGS[FACELESS]})
+    return said
 
 
 def new_file_meta(cleaned: Dataset, original: Dataset) -> FileMetaDataset:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from dawson.config import STUDY_FILE, read_config
 from dawson.errors import IntakeError
 from dawson.files import read_tsv
+from dawson.intake.private_folder import make_private
 from dawson.report.banners import banners
 from dawson.report.rendering import write_page
 
@@ -70,7 +71,7 @@ def write_intake_page(study: Path | str, quarantine: Path | str) -> Path:
     Raises
     ------
     IntakeError
-        Nothing was taken in yet, or the quarantine lies in the study.
+        Nothing was taken in yet, or the quarantine lies in the study or is a folder of something else.
     """
     study, quarantine = Path(study), Path(quarantine)
     path = study / RECORD
@@ -81,8 +82,7 @@ def write_intake_page(study: Path | str, quarantine: Path | str) -> Path:
     text = ("series", "status", "contrast", "reason", "rule", "suggestion", "file", "defaced", "simulated")
     table = read_tsv(path, text=text)
     rows = list[Mapping[Any, Any]](table.astype(object).where(table.notna(), None).to_dict("records"))
-    quarantine.mkdir(parents=True, exist_ok=True)
-    quarantine.chmod(0o700)
+    make_private(quarantine)
     lines = [_line(row) for row in rows]
     counts = Counter(line.status for line in lines if not line.series.startswith("F-"))
     simulated = [str(row.get("simulated")).lower() == "true" for row in rows if not str(row["series"]).startswith("F-")]
