@@ -16,7 +16,7 @@ from dawson.cohort.clinical_write import write_import
 from dawson.cohort.dataset import read_cohort
 from dawson.cohort.dictionary import check_table
 from dawson.cohort.standard_dictionary import standard_dictionary
-from dawson.errors import CohortError
+from dawson.errors import CohortError, GovernanceError
 from dawson.files import read_json
 from dawson.governance.tombstones import set_tombstone
 
@@ -147,6 +147,20 @@ def test_a_good_table_comes_in_and_its_columns_are_described(dataset, tmp_path):
     assert pd.isna(people.loc["sub-02", "edss"])
     entry = read_json(dataset / "participants.json")["edss"]
     assert entry["Maximum"] == 10 and "Kurtzke" in entry["Description"]
+
+
+def test_only_who_governs_a_managed_study_brings_data_in(dataset, tmp_path):
+    plan = plan_import(dataset, write(tmp_path / "c.csv", "id,edss\n01,2\n"))
+    (dataset / "governance").mkdir()
+    policy = '[roles.researcher]\nmay = ["train"]\n\n[[people]]\nname = "nobody here"\nrole = "researcher"\n'
+    (dataset / "governance" / "access.toml").write_text(policy)
+    (dataset / "study.toml").write_text("[governance]\nmanaged = true\n")
+    before = (dataset / "participants.tsv").read_text()
+    with pytest.raises(GovernanceError, match="govern is refused"):
+        write_import(plan, managed=False)
+    assert (dataset / "participants.tsv").read_text() == before
+    (dataset / "study.toml").unlink()
+    assert write_import(plan)
 
 
 def test_cells_that_do_not_change_stay_as_they_were_typed(dataset, tmp_path):

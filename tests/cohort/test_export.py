@@ -21,7 +21,8 @@ from dawson.cohort.bids import write_dataset_description
 from dawson.cohort.checksums import check_checksums
 from dawson.cohort.dataset import read_cohort
 from dawson.cohort.export import ExportOptions, exports_with, plan_export, read_exports, write_export
-from dawson.cohort.export_files import clean_sidecar, face_is_gone
+from dawson.cohort.export_files import face_is_gone
+from dawson.cohort.export_sidecars import clean_sidecar, field_names, sifted
 from dawson.cohort.export_tables import rare_combinations
 from dawson.cohort.export_withdrawal import ExportsOfPerson
 from dawson.cohort.licences import find_licence
@@ -130,8 +131,86 @@ def test_sidecars_leave_without_days_devices_and_paths(faceless, tmp_path):
     out = tmp_path / "out"
     made(faceless, out)
     assert read_json(out / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.json") == {"Defaced": True, "EchoTime": 0.003}
-    content = {"SeriesInstanceUID": "1.2", "DeviceSerialNumber": "7", "RepetitionTime": 2, "Sources": ["/home/doe/a.nii", "bids::b.nii"]}
-    assert clean_sidecar(content) == {"RepetitionTime": 2, "Sources": ["a.nii", "bids::b.nii"]}
+    content = {
+        "SeriesInstanceUID": "1.2",
+        "DeviceSerialNumber": "7",
+        "RepetitionTime": 2,
+        "Sources": ["/home/doe/sub-01_T1w.nii", "bids::sub-02/anat/sub-02_T1w.nii"],
+    }
+    assert clean_sidecar(content) == {"RepetitionTime": 2, "Sources": ["sub-01_T1w.nii", "bids::sub-02/anat/sub-02_T1w.nii"]}
+
+
+PRIVATE = {
+    "Notes": "Jane Novak seen on 2019-05-03, MRN 1234567",
+    "Comment": "x",
+    "StartTime": "2019-05-03T10:00:00",
+    "FrameOfReferenceUID": "1.2.840.1",
+    "AccessionNumber": 7,
+    "Institution": "General",
+    "SequenceName": "seen on 2019-05-03",
+    "EchoTime": "Jane Novak",
+    "ImageType": ["ORIGINAL", "Novak"],
+    "ScanOptions": "MRN_1234567",
+    "Sources": ["/data/Jane Novak/scan of 2019.nii"],
+    "SourceSHA256": {"/data/novak/a.nii": "0" * 64},
+    "Parameters": {
+        "note": "Jane Novak",
+        "text": "read /data/novak/a.nii",
+        "mrn": 1234567,
+        "spacing_mm": 2.0,
+        "deep": {"Step": "seen Jane Novak"},
+    },
+    "GeneratedBy": [{"Name": "dawson", "Version": "1", "Container": {"Tag": "/data/novak"}}],
+    "Jane Novak": 1,
+}
+
+
+def test_only_listed_fields_with_listed_kinds_of_values_leave(faceless, tmp_path):
+    kept, stays = sifted(PRIVATE)
+    assert kept == {"Parameters": {"spacing_mm": 2.0, "deep": {}}, "GeneratedBy": [{"Name": "dawson", "Version": "1"}]}
+    assert set(stays) == set(PRIVATE)
+    sidecar = faceless / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.json"
+    write_json(sidecar, {**PRIVATE, "Defaced": True, "Parameters": {}})
+    plan = plan_export(faceless, options(), OWN)
+    assert any("stay behind" in warning and "FrameOfReferenceUID" in warning for warning in plan.warnings)
+    out = write_export(plan, tmp_path / "out", OWN).path
+    text = "".join(path.read_text() for path in out.rglob("*") if path.is_file() and path.suffix != ".gz")
+    assert not any(word in text for word in ("Novak", "2019", "1234567", "1.2.840"))
+    assert "FrameOfReferenceUID" in (out / "CHANGES").read_text() and field_names(["Jane Novak", "Notes"]) == "Notes, 1 other"
+
+
+def test_hidden_sites_hide_their_scanners_too():
+    scanner = {"Manufacturer": "Siemens", "ManufacturersModelName": "Skyra", "SoftwareVersions": "syngo MR E11", "MagneticFieldStrength": 3}
+    assert clean_sidecar({**scanner, "StationName": "MR1"}) == scanner
+    assert clean_sidecar(scanner, hide_sites=True) == {"MagneticFieldStrength": 3}
+    assert clean_sidecar({"SimulatedScanner": "A"}, {"A": "S2"}, hide_sites=True) == {"SimulatedScanner": "S2"}
+
+
+def test_what_dawson_writes_beside_an_image_leaves_whole():
+    sidecar = {
+        "Sources": ["derivatives/dawson/sub-01/ses-01/anat/sub-01_ses-01_desc-brain_mask.nii.gz"],
+        "SourceSHA256": {"sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz": "0" * 64},
+        "GeneratedBy": [{"Name": "dawson", "Version": "0.1.0"}],
+        "Parameters": {
+            "Step": "FLAIR to the template",
+            "StepVersion": 3,
+            "interpolation": "cubic B-spline",
+            "axes": "row (anterior first), column (patient's right first)",
+            "slices_mm": [60.0, 0.0],
+        },
+        "OutputSHA256": {"sub-01_ses-01_T1w.nii.gz": "1" * 64},
+        "Figures": {"voxel_mm": "1x1x3", "brain_ml": 1400.5},
+        "Seconds": 2.5,
+        "SkullStripped": True,
+        "Space": "MNI152NLin2009cSym",
+        "LabelMap": {"1": "white matter"},
+        "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"],
+        "PhaseEncodingDirection": "j-",
+        "ScanningSequence": "GR\\IR",
+        "ConversionSoftwareVersion": "v1.0.20260724",
+        "DeidentificationMethod": ["Dawson, DICOM PS3.15 Annex E, table of 2026c"],
+    }
+    assert sifted(sidecar) == (sidecar, [])
 
 
 def test_dates_and_names_stay_behind_in_the_tables(faceless, tmp_path):
@@ -150,7 +229,7 @@ def test_dates_and_names_stay_behind_in_the_tables(faceless, tmp_path):
 
 
 def test_ages_in_bands_and_sites_by_number(faceless, tmp_path):
-    write_json(faceless / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.json", {"Defaced": True, "Site": "A"})
+    write_json(faceless / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.json", {"Defaced": True, "SimulatedScanner": "A"})
     plan = plan_export(faceless, options(coarsen_age=10, hide_sites=True), OWN, shuffle=Random(1))
     out = write_export(plan, tmp_path / "out", OWN).path
     people = read_tsv(out / "participants.tsv")
@@ -158,7 +237,7 @@ def test_ages_in_bands_and_sites_by_number(faceless, tmp_path):
     assert set(people["site"]) == {"S1", "S2"}
     told = read_exports(faceless)[0].site_names
     assert people["site"].tolist() == [told[site] for site in ("A", "B", "A", "B")]
-    assert read_json(out / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.json")["Site"] == told["A"]
+    assert read_json(out / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.json")["SimulatedScanner"] == told["A"]
     assert read_json(out / "participants.json")["site"]["Levels"] == {"S1": "S1", "S2": "S2"}
 
 
@@ -293,6 +372,40 @@ def test_a_withdrawal_names_exports_and_removes_what_was_never_finished(faceless
     assert [trace.path for trace in hook.find(faceless, "sub-02")] == [str(tmp_path / "done")]
 
 
+@pytest.mark.parametrize(("state", "moved"), [("begun", False), ("placed", False), ("placed", True)])
+def test_an_export_that_stopped_after_its_folder_got_its_name_has_left(faceless, tmp_path, monkeypatch, state, moved):
+    real = export_room.append_export
+
+    def stops(study, record):
+        if record.state == "finished":
+            raise KeyboardInterrupt
+        if record.state in ("begun", state):
+            real(study, record)
+
+    monkeypatch.setattr(export_room, "append_export", stops)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        made(faceless, out)
+    monkeypatch.setattr(export_room, "append_export", real)
+    if moved:
+        out.rename(tmp_path / "given away")
+    hook = ExportsOfPerson()
+    for traces in (hook.find(faceless, "sub-01"), hook.remove(faceless, "sub-01"), hook.remove(faceless, "sub-01")):
+        assert [(trace.path, trace.action.startswith("tell the recipient")) for trace in traces] == [(str(out), True)]
+    assert [record.state for record in read_exports(faceless)] == ["finished"]
+
+
+def test_another_export_does_not_forget_one_that_stopped_after_its_name(faceless, tmp_path, monkeypatch):
+    real = export_room._finish
+    monkeypatch.setattr(export_room, "_finish", lambda plan, record: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        made(faceless, tmp_path / "out")
+    monkeypatch.setattr(export_room, "_finish", real)
+    (tmp_path / "out").rename(tmp_path / "given away")
+    made(faceless, tmp_path / "out", where="sex == 'M'")
+    assert [record.state for record in exports_with(faceless, "sub-01")] == ["finished"]
+
+
 def test_an_interrupted_export_leaves_nothing_and_is_taken_up_again(faceless, tmp_path, monkeypatch):
     real, copied = export_room.copy_nifti, []
 
@@ -383,6 +496,18 @@ def test_a_managed_export_needs_an_agreement_and_consent_and_is_audited(faceless
     assert "1 of 4" not in (out / "DATASHEET.md").read_text() and "2 of 4 people" in (out / "DATASHEET.md").read_text()
 
 
+def test_the_study_itself_says_that_consent_is_managed(faceless, tmp_path):
+    (faceless / "study.toml").write_text('[governance]\nmanaged = true\ncountry = "SI"\n')
+    record_consent(faceless, [consent("sub-01", expires=date(2026, 2, 1)), consent("sub-03")])
+    with pytest.raises(GovernanceError, match="does not say who gets"):
+        plan_export(faceless, options(), OWN, at=NOW)
+    plan = plan_export(agreed(faceless), options(recipient="Dr Far"), OWN, at=NOW)
+    assert plan.managed and plan.people == ("sub-03",)
+    write_export(plan, tmp_path / "out", OWN, at=NOW)
+    assert (faceless / "governance" / "audit.jsonl").is_file()
+    assert plan_export(faceless, options(recipient="Dr Far"), MANAGED, at=NOW).people == ("sub-03",)
+
+
 def test_consent_is_asked_again_at_the_moment_of_the_export(faceless, tmp_path):
     record_consent(agreed(faceless), [consent("sub-01"), consent("sub-03")])
     plan = plan_export(faceless, options(recipient="Dr Far"), MANAGED, at=NOW)
@@ -399,6 +524,14 @@ def test_the_image_of_somebody_who_withdrew_does_not_go_under_another_name(facel
         made(faceless, tmp_path / "out")
     assert list(tmp_path.glob(".part-*")) == [] and not (tmp_path / "out").exists()
     assert [record.state for record in read_exports(faceless)] == ["abandoned"]
+
+
+def test_who_withdraws_while_files_are_copied_does_not_go(faceless, tmp_path, monkeypatch):
+    real = export_room.copy_nifti
+    monkeypatch.setattr(export_room, "copy_nifti", lambda source, target: (set_tombstone(faceless, "sub-01"), real(source, target))[1])
+    with pytest.raises(ConsentError, match="sub-01 has withdrawn meanwhile"):
+        made(faceless, tmp_path / "out")
+    assert list(tmp_path.glob(".part-*")) == [] and not (tmp_path / "out").exists()
 
 
 RECORD = st.fixed_dictionaries(

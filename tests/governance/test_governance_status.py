@@ -22,7 +22,7 @@ def test_status_counts_consent_agreements_and_events(study: Path, consenting: An
     path.write_text(
         path.read_text() + "".join(f'[[agreements]]\nid = "{day}"\n{base}expires = {day}\n' for day in ("2026-06-14", "2026-07-01"))
     )
-    withdraw(study, "sub-03")
+    withdraw(study, "sub-03", actor="anna")
     found = status_of(study, AT)
     assert (found.managed, found.people, found.allowed) == (True, 3, 1)
     assert found.refused == {"consent expired on 2026-06-14": 1, "no consent is on record": 1}

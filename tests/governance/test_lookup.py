@@ -27,7 +27,16 @@ def _zip(path: Path) -> None:
         archive.writestr("sub-07/image.nii", b"x")
 
 
+def _zip_without_a_name(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/sharedStrings.xml", "<t>sub-07</t>")
+
+
 PLACES = {
+    "table.xlsx": _zip_without_a_name,
+    "archive.bin": _zip_without_a_name,
+    "long.tsv.gz": lambda path: path.write_bytes(gzip.compress(b"x" * (3 << 20) + b"\nsub-07\t1\n")),
+    "people.csv": lambda path: path.write_text('"participant_id",age\n"07",30\n'),
     "derivatives/sub-07_T1w.nii": lambda path: path.write_bytes(b"x"),
     "notes.md": lambda path: path.write_text("seen with sub-07."),
     "experiments/main/metrics.json": lambda path: path.write_text('{"worst": "sub-07"}'),

@@ -49,7 +49,7 @@ def test_excluded_follows_the_decision_until_a_person_speaks(tmp_path: Path) -> 
     assert excluded(tmp_path, ("reject",)) == {("sub-01", ""): "bad"}
     assert set(excluded(tmp_path, ("reject", "review"))) == {("sub-01", ""), ("sub-02", "")}
     record(
-        tmp_path, [Verdict("01", "", "accept", "A. Reader", "only the neck"), Verdict("sub-03", "", "reject", "A. Reader", "wrong person")]
+        tmp_path, [Verdict("01", "", "accept", "A. Reader", "only the neck"), Verdict("sub-03", "", "reject", "A. Reader", "other head")]
     )
     assert excluded(tmp_path, ("reject",)) == {("sub-03", ""): "A. Reader: other head"}
     record(tmp_path, [Verdict("sub-03", "", "undo", "A. Reader", "mixed up")])

@@ -20,7 +20,7 @@ from dawson.classification.out_of_sample import patient_means, repeat_means
 from dawson.classification.predict import refuse_training_people
 from dawson.classification.subgroups import check_subgroups, level_figures, subgroup_figures
 from dawson.classification.training import predict_logits
-from dawson.cohort.consent import with_governance
+from dawson.cohort.consent import remember_results, with_governance
 from dawson.errors import ModelError
 from dawson.files import write_json, write_tsv
 from dawson.parallel import resolve_jobs
@@ -89,6 +89,7 @@ def run_external(
             "--allow-simulated shows what it says all the same, under a red banner.",
         )
     config = with_governance(config, cohort.root)
+    remember_results(cohort.root, paths.out, config.governance)
     folder = paths.out / "external" / check_name(name or model.name)
     config = config.updated(
         study={"classes": list(model.classes), "positive": model.description["positive"]}, preprocess=model.preprocess.model_dump()

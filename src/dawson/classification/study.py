@@ -27,7 +27,7 @@ from dawson.classification.plan import EXPLAINED_REPEAT, Plan, plan_study, train
 from dawson.classification.runs import Run
 from dawson.classification.subgroups import check_subgroups
 from dawson.classification.withdrawal import RETRAIN
-from dawson.cohort.consent import permitted, with_governance
+from dawson.cohort.consent import permitted, remember_results, with_governance
 from dawson.cohort.dataset import Cohort, read_cohort
 from dawson.errors import ConsentError
 from dawson.files import read_json, write_json, write_tsv
@@ -51,6 +51,7 @@ def prepare_images(
     candidates = of_quality(candidate_images(cohort, config, record=not look_only), paths.derivatives, config.quality)
     if look_only:
         return cohort, with_channels(candidates, cohort, paths.derivatives, read_preprocess_table(paths.derivatives), resolve_jobs(jobs))
+    remember_results(paths.study, paths.out, config.governance)
     wanted = set(zip(candidates.table["participant_id"], candidates.table["session_id"], strict=True))
     scans = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in wanted]
     rows = preprocess_cohort(scans, cohort.root, paths.derivatives, config.preprocess, jobs=resolve_jobs(jobs), dask=dask)

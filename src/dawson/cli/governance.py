@@ -69,6 +69,8 @@ def lookup(participant: Participant, study: OfStudy, results: Results = None, as
         _show_traces("Found", found.left)
         _show_traces("Records that stay", found.records)
         left, kept = _number(found.left, "trace"), _number(found.records, "record")
+        for folder in found.missing:
+            say(f"Not there, so nobody looked: {folder}, where results were written.")
         say(f"{_number(range(found.files), 'file')} looked at: {left} of {participant} left, {kept} kept.")
     if found.withdrawn and found.left:
         raise typer.Exit(1)

@@ -20,7 +20,7 @@ def preprocess(
     dry_run: options.DryRun = False,
 ) -> None:
     """Bring every scan to MNI space and cut its channel image; a second run does only what is missing."""
-    from dawson.cohort.consent import permitted
+    from dawson.cohort.consent import permitted, remember_results
     from dawson.cohort.dataset import read_cohort
     from dawson.parallel import resolve_jobs
     from dawson.preprocess.batch import preprocess_cohort
@@ -46,6 +46,7 @@ def preprocess(
         rows = [[scan.participant_id, scan.session_id, bool(scan.t1w), bool(scan.flair)] for scan in scans]
         show_table("Would be preprocessed", ["participant", "session", "T1w", "FLAIR"], rows)
         return
+    remember_results(study, out or study, config.governance)
     table = preprocess_cohort(scans, cohort.root, derivatives, config.preprocess, jobs=resolve_jobs(jobs), dask=dask)
     failed = table[table["status"] != "done"]
     if len(failed):

@@ -29,7 +29,7 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure every scan, compare it with those of its scanner, and decide: accept, review or reject."""
-    from dawson.cohort.consent import permitted
+    from dawson.cohort.consent import permitted, remember_results
     from dawson.cohort.dataset import read_cohort
     from dawson.quality.places import TABLE
     from dawson.quality.study import run_quality
@@ -51,6 +51,7 @@ def run(
         rows = [[scan.participant_id, scan.session_id, bool(scan.t1w), bool(scan.flair)] for scan in scans]
         show_table("Would be measured", ["participant", "session", "T1w", "FLAIR"], rows)
         return
+    remember_results(study, out or study, config.governance)
     table = run_quality(cohort, scans, derivatives, config, jobs=jobs, dask=dask, force=force)
     page = write_quality_page(derivatives, study, config)
     counts = table["decision"].value_counts()

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dawson.cohort.consent import governance_of
 from dawson.cohort.dataset import Cohort, read_cohort
 from dawson.cohort.standard_dictionary import top_coded
 from dawson.cohort.tables import prefixed
+from dawson.config import GovernanceSection
 from dawson.errors import CohortError
 from dawson.files import read_json, write_json, write_tsv
 from dawson.governance import audit
+from dawson.governance.roles import refuse_stranger
 
 if TYPE_CHECKING:
     from dawson.cohort.clinical_import import ClinicalImport
@@ -88,7 +91,8 @@ def write_import(plan: ClinicalImport, *, partial: bool = False, backup: Path | 
     backup : Path, optional
         Folder outside the study for copies of the tables as they were.
     managed : bool
-        Consent is managed: the import is noted in the audit log.
+        Consent is managed: the import is noted in the audit log, and the access policy must let its user govern the study. What the
+        study says of itself counts first.
 
     Returns
     -------
@@ -99,12 +103,17 @@ def write_import(plan: ClinicalImport, *, partial: bool = False, backup: Path | 
     ------
     CohortError
         There are errors or conflicts and `partial` is not set; the study has changed since; the backup lies in the study.
+    GovernanceError
+        The access policy does not let the user govern the study.
     """
     if plan.blocking and not partial:
         raise CohortError(
             f"{plan.source} has {len(plan.blocking)} cells or columns that cannot be taken; nothing was written.",
             "Correct them, or take the good cells alone with --partial.",
         )
+    is_managed = governance_of(plan.root, GovernanceSection(managed=managed)).managed
+    if is_managed:
+        refuse_stranger(plan.root, "govern")
     raw = RawTables(read_cohort(plan.root))
     for change in plan.changes:
         now = raw.value(change.participant_id, change.session_id, change.column)
@@ -121,7 +130,7 @@ def write_import(plan: ClinicalImport, *, partial: bool = False, backup: Path | 
         write_json(path, content)
     for path, table in tables.items():
         write_tsv(path, table)
-    if managed and plan.changes:
+    if is_managed and plan.changes:
         people = sorted({change.participant_id for change in plan.changes})
         columns = sorted({change.column for change in plan.changes})
         replaced = sum(bool(change.old) for change in plan.changes)

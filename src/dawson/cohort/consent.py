@@ -11,6 +11,7 @@ from dawson.cohort.dataset import Cohort
 from dawson.config import STUDY_FILE, GovernanceSection, StudyConfig, read_config
 from dawson.errors import ConsentError
 from dawson.governance.gate import Action, rule, use_of
+from dawson.governance.results import remember
 
 
 def governance_of(root: Path, section: GovernanceSection) -> GovernanceSection:
@@ -33,6 +34,15 @@ def governance_of(root: Path, section: GovernanceSection) -> GovernanceSection:
 def with_governance(config: StudyConfig, root: Path) -> StudyConfig:
     """Settings whose `[governance]` is that of `governance_of`."""
     return config.model_copy(update={"governance": governance_of(root, config.governance)})
+
+
+def remember_results(root: Path, out: Path, governance: GovernanceSection) -> None:
+    """Note in a managed study where results about its people are written, so that a withdrawal finds them there.
+
+    A study whose consent is not managed stays unwritten when results go elsewhere.
+    """
+    if governance_of(root, governance).managed:
+        remember(root, out)
 
 
 def permitted(

@@ -12,16 +12,17 @@ from uuid import uuid4
 from dawson.cohort.checksums import CHECKSUMS, write_checksums
 from dawson.cohort.dictionary import as_numbers
 from dawson.cohort.export_description import describe_export
-from dawson.cohort.export_files import DERIVATIVES, ExportFile, clean_sidecar
+from dawson.cohort.export_files import DERIVATIVES, ExportFile
 from dawson.cohort.export_plan import ExportOptions, ExportPlan, plan_export
 from dawson.cohort.export_record import ExportRecord, append_export, exports_with, read_exports
+from dawson.cohort.export_sidecars import clean_sidecar
 from dawson.cohort.nifti_copy import copy_nifti
 from dawson.config import StudyConfig
 from dawson.errors import CohortError, ConsentError
 from dawson.files import atomic_path, digest_of, read_json, read_tsv, sha256, write_json, write_tsv
 from dawson.governance import audit
-from dawson.governance.gate import rule
-from dawson.governance.tombstones import withdrawn_image
+from dawson.governance.gate import is_withdrawn, rule
+from dawson.governance.tombstones import withdrawn_images
 from dawson.progress import progress
 
 __all__ = ["Export", "ExportOptions", "ExportPlan", "ExportRecord", "exports_with", "plan_export", "read_exports", "write_export"]
@@ -84,6 +85,9 @@ def write_export(plan: ExportPlan, out: Path | str, config: StudyConfig, *, at: 
     """
     out = Path(out).resolve()
     now = at or datetime.now(UTC)
+    for record in read_exports(plan.cohort.root):
+        if record.is_open and record.has_left:
+            _finish(plan, record)
     _refuse_place(plan.cohort.root, out)
     detail = {"recipient": plan.options.recipient, "licence": plan.licence.identifier, "destination": out.name}
     ruling = rule(plan.cohort.root, plan.considered, plan.use, managed=plan.managed, at=at, detail=detail)
@@ -94,6 +98,7 @@ def write_export(plan: ExportPlan, out: Path | str, config: StudyConfig, *, at: 
     record = _begun(plan, out, staging, now)
     try:
         copied = _copy(plan, staging)
+        _refuse_withdrawn(plan)
     except ConsentError:
         shutil.rmtree(staging)
         append_export(plan.cohort.root, record.model_copy(update={"state": "abandoned"}))
@@ -104,15 +109,25 @@ def write_export(plan: ExportPlan, out: Path | str, config: StudyConfig, *, at: 
     files = {person: {name: sums[name] for name in names} for person, names in record.files.items()}
     if out.exists():
         out.rmdir()
+    placed = record.model_copy(update={"state": "placed", "files": files, "sources": copied, "checksums": sha256(staging / CHECKSUMS)})
+    # Before the folder gets its name: from then on it may be taken away, whatever happens to this process.
+    append_export(plan.cohort.root, placed)
     staging.rename(out)
-    finished = record.model_copy(
-        update={"state": "finished", "files": files, "sources": copied, "checksums": sha256(out / CHECKSUMS), "staging": ""}
-    )
-    append_export(plan.cohort.root, finished)
-    if plan.managed:
-        about = {"export_id": record.export_id, "checksums": finished.checksums, **detail, "agreement": plan.options.agreement}
-        audit.append(plan.cohort.root, "exported", plan.people, about)
+    _finish(plan, placed)
     return Export(out, record.export_id, len(plan.people), len(plan.cohort.sessions), len(sums) + 1, len(copied), facts)
+
+
+def _finish(plan: ExportPlan, record: ExportRecord) -> None:
+    """Say that an export stands, or stood, at its destination."""
+    append_export(plan.cohort.root, record.model_copy(update={"state": "finished", "staging": ""}))
+    if plan.managed:
+        about = {"export_id": record.export_id, "checksums": record.checksums, "recipient": record.recipient, "licence": record.licence}
+        audit.append(
+            plan.cohort.root,
+            "exported",
+            record.people,
+            {**about, "destination": Path(record.destination).name, "agreement": record.agreement},
+        )
 
 
 def _refuse_place(root: Path, out: Path) -> None:
@@ -129,7 +144,7 @@ def _staging(plan: ExportPlan, out: Path) -> Path:
     staging = out.parent / f".part-{out.name}-{digest[:16]}"
     for record in read_exports(plan.cohort.root):
         other = Path(record.staging)
-        if record.state == "begun" and record.destination == str(out) and other != staging:
+        if record.is_open and not record.has_left and record.destination == str(out) and other != staging:
             if other.is_dir():
                 shutil.rmtree(other)
             append_export(plan.cohort.root, record.model_copy(update={"state": "abandoned"}))
@@ -139,7 +154,7 @@ def _staging(plan: ExportPlan, out: Path) -> Path:
 
 def _begun(plan: ExportPlan, out: Path, staging: Path, now: datetime) -> ExportRecord:
     """The line that says who is about to go where; that of an interrupted export is taken up again."""
-    earlier = next((item for item in read_exports(plan.cohort.root) if item.state == "begun" and item.staging == str(staging)), None)
+    earlier = next((item for item in read_exports(plan.cohort.root) if item.is_open and item.staging == str(staging)), None)
     if earlier is not None:
         return earlier
     files: dict[str, dict[str, str]] = {person: {} for person in plan.people}
@@ -170,21 +185,28 @@ def _begun(plan: ExportPlan, out: Path, staging: Path, now: datetime) -> ExportR
 def _copy(plan: ExportPlan, staging: Path) -> dict[str, str]:
     """Copy the files that are not there yet; the sums of the sources of those that differ from them."""
     changed = {}
+    withdrawn = withdrawn_images(plan.cohort.root)
     with progress("Exporting files", len(plan.found.files)) as advance:
         for file in plan.found.files:
             target = staging / file.target
             origin = sha256(file.source)
-            if whose := withdrawn_image(plan.cohort.root, origin):
+            if whose := withdrawn.get(origin):
                 raise ConsentError(f"{file.source} is an image of {whose}, who has withdrawn.", "Remove it from the study.")
             if not target.is_file():
-                _copy_one(file, target, plan.tables.site_names)
+                _copy_one(file, target, plan.tables.site_names, plan.options.hide_sites)
             if file.kind == "image" and sha256(target) != origin:
                 changed[file.target] = origin
             advance(target.name)
     return changed
 
 
-def _copy_one(file: ExportFile, target: Path, site_names: Mapping[str, str]) -> None:
+def _refuse_withdrawn(plan: ExportPlan) -> None:
+    """Stop for somebody who withdrew while files were copied."""
+    if gone := [person for person in plan.people if is_withdrawn(plan.cohort.root, person)]:
+        raise ConsentError(f"{gone[0]} has withdrawn meanwhile.", "Plan the export again.")
+
+
+def _copy_one(file: ExportFile, target: Path, site_names: Mapping[str, str], hide_sites: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if file.kind == "image":
         copy_nifti(file.source, target)
@@ -193,7 +215,7 @@ def _copy_one(file: ExportFile, target: Path, site_names: Mapping[str, str]) -> 
             content = read_json(file.source)
         except ValueError as error:
             raise CohortError(f"{file.source} is not valid JSON ({error}).", "Correct it, or move it away.") from None
-        write_json(target, clean_sidecar(content, site_names))
+        write_json(target, clean_sidecar(content, site_names, hide_sites=hide_sites))
     else:
         with atomic_path(target) as temporary:
             shutil.copyfile(file.source, temporary)

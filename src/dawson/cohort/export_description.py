@@ -12,8 +12,9 @@ from dawson.cohort.checksums import CHECKSUMS
 from dawson.cohort.dataset import read_cohort
 from dawson.cohort.datasheet import DatasheetFacts, datasheet, open_questions
 from dawson.cohort.describe import table_one
-from dawson.cohort.export_files import DERIVATIVES, clean_sidecar
+from dawson.cohort.export_files import DERIVATIVES
 from dawson.cohort.export_plan import ExportPlan
+from dawson.cohort.export_sidecars import field_names, without_paths
 from dawson.cohort.licences import licence_text
 from dawson.config import StudyConfig
 from dawson.errors import DawsonError
@@ -57,10 +58,10 @@ def _description(root: Path) -> dict[str, Any]:
 def _new_description(plan: ExportPlan, original: dict[str, Any], name: str, kind: str) -> dict[str, Any]:
     makers = [item for item in original.get("GeneratedBy", []) if isinstance(item, dict) and item.get("Name")]
     # What made the study stays, by which a simulated one is known as simulated.
-    makers = [clean_sidecar({key: item[key] for key in ("Name", "Version", "Description") if key in item}) for item in makers]
+    makers = [without_paths({key: item[key] for key in ("Name", "Version", "Description") if key in item}) for item in makers]
     ours = {"Name": _MAKER, "Version": __version__, "Description": f"{len(plan.people)} people for {plan.options.purpose}"}
     new: dict[str, Any] = {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": kind, "License": plan.licence.identifier}
-    new |= {field: clean_sidecar(original[field]) for field in _KEPT_FIELDS if original.get(field)}
+    new |= {field: without_paths(original[field]) for field in _KEPT_FIELDS if original.get(field)}
     new["GeneratedBy"] = [*makers, ours]
     if original.get("DatasetDOI"):
         new["SourceDatasets"] = [{"DOI": original["DatasetDOI"]}]
@@ -70,7 +71,9 @@ def _new_description(plan: ExportPlan, original: dict[str, Any], name: str, kind
 def _changes(plan: ExportPlan) -> list[str]:
     options = plan.options
     said = [f"{len(plan.people)} people and {len(plan.cohort.sessions)} sessions were taken from {plan.cohort.name}."]
-    said.append("Dates, names of devices and places, free text and paths were taken out of sidecars and image headers.")
+    said.append("Free text, dates, paths, names of devices and places were taken out of sidecars and image headers.")
+    if plan.fields_left:
+        said.append(f"Fields of sidecars that were left out, wholly or in part: {field_names(list(plan.fields_left))}.")
     said += [f"The column {name} was left out: it {why}." for name, why in plan.tables.left_out.items()]
     said.append("Ages above 89 are written 90+.")
     if options.coarsen_age:

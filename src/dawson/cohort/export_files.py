@@ -1,4 +1,4 @@
-"""Which files of a study leave it, which stay and why, and what is taken out of the sidecars of those that go."""
+"""Which files of a study leave it, and which stay and why."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dawson.cohort.clinical_identity import identifying_content
 from dawson.cohort.dataset import Cohort
+from dawson.cohort.export_sidecars import sifted
 from dawson.cohort.scan import Scan
 from dawson.files import sidecar_path
 
@@ -22,30 +22,6 @@ _DERIVED = (".nii", ".nii.gz", ".json", ".npy", ".tsv", ".txt")
 _WITHOUT_FACE = re.compile(r"_desc-(preproc|unbiased|channels)_(T1w|FLAIR)\.")
 _HEAD = re.compile(r"_(T1w|T2w|FLAIR|PDw|T1map|T2star|MP2RAGE|UNIT1)\.(nii|nii\.gz|npy)$")
 _LARGEST_TEXT = 16 * 2**20
-# Fields of a sidecar that tell of a person, a day, a device or a place, or are free text.
-_PRIVATE_PREFIXES = (
-    "Patient",
-    "Accession",
-    "StudyID",
-    "StudyDescription",
-    "SeriesDescription",
-    "ProtocolName",
-    "ReferringPhysician",
-    "PerformingPhysician",
-    "RequestingPhysician",
-    "Operator",
-    "InstitutionName",
-    "InstitutionAddress",
-    "InstitutionalDepartment",
-    "StationName",
-    "DeviceSerialNumber",
-    "ProcedureStep",
-    "RequestedProcedure",
-    "ImageComments",
-    "OtherPatient",
-    "PersonName",
-)
-_PRIVATE_NAMES = frozenset(("AcquisitionTime", "ContentTime", "SeriesTime", "StudyTime", "InstanceCreationTime"))
 _CLEAN_VISUAL_FEATURES = "113102"
 
 
@@ -235,35 +211,10 @@ def face_is_gone(sidecar: Mapping[str, Any]) -> bool:
     return _CLEAN_VISUAL_FEATURES in json.dumps(codes)
 
 
-def clean_sidecar(content: Any, site_names: Mapping[str, str] | None = None) -> Any:
-    """The content of a sidecar without fields of persons, days, devices and places, and without paths of this machine.
-
-    Parameters
-    ----------
-    content : JSON value
-    site_names : mapping of str to str, optional
-        Texts that are replaced by another.
-
-    Examples
-    --------
-    >>> clean_sidecar({"EchoTime": 0.1, "AcquisitionTime": "10:31", "Sources": ["/home/x/a.nii"]})
-    {'EchoTime': 0.1, 'Sources': ['a.nii']}
-    """
-    if isinstance(content, dict):
-        return {name: clean_sidecar(value, site_names) for name, value in content.items() if not _is_private(str(name))}
-    if isinstance(content, list):
-        return [clean_sidecar(value, site_names) for value in content]
-    if isinstance(content, str):
-        if site_names and content in site_names:
-            return site_names[content]
-        if re.match(r"^(/|~|[A-Za-z]:[\\/]|\\\\|file:)", content):
-            return re.split(r"[\\/]", content.rstrip("\\/"))[-1]
-        return "" if identifying_content(content) in ("an e-mail address", "a name (SURNAME, Forename)") else content
-    return content
-
-
-def _is_private(name: str) -> bool:
-    if name in ("DeidentificationMethod", "DeidentificationMethodCodeSequence"):
-        return False
-    tells = name.endswith(("Date", "DateTime", "InstanceUID", "Physician", "TimeOfBirth"))
-    return tells or name.startswith(_PRIVATE_PREFIXES) or name in _PRIVATE_NAMES
+def fields_left(found: FoundFiles, site_names: Mapping[str, str], hide_sites: bool) -> tuple[str, ...]:
+    """Names of the fields of sidecars that stay behind, wholly or in part; a sidecar that cannot be read stops the export itself."""
+    left: set[str] = set()
+    for file in found.files:
+        if file.kind == "sidecar":
+            left.update(sifted(_read(file.source), site_names, hide_sites=hide_sites)[1])
+    return tuple(sorted(left))

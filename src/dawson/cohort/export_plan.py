@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from dawson.cohort.consent import governance_of
 from dawson.cohort.dataset import Cohort, read_cohort
-from dawson.cohort.export_files import FoundFiles, find_files
+from dawson.cohort.export_files import FoundFiles, fields_left, find_files
 from dawson.cohort.export_tables import SMALLEST_GROUP, ExportTables, export_tables, rare_combinations
 from dawson.cohort.licences import Licence, find_licence
 from dawson.config import StudyConfig
@@ -90,6 +91,8 @@ class ExportPlan:
         People whose consent does not cover the use, with the reason.
     without_files : tuple of str
         People who may go and have nothing that goes.
+    fields_left : tuple of str
+        Fields of sidecars that stay behind, wholly or in part.
     rare : DataFrame
         Combinations of age, sex and site that few share.
     warnings : tuple of str
@@ -105,6 +108,7 @@ class ExportPlan:
     tables: ExportTables
     refused: dict[str, str]
     without_files: tuple[str, ...]
+    fields_left: tuple[str, ...]
     rare: pd.DataFrame
     warnings: tuple[str, ...]
 
@@ -124,6 +128,7 @@ def plan_export(
     study : Path or str
     options : ExportOptions
     config : StudyConfig
+        Whether consent is managed is also asked of the study itself, which counts first.
     shuffle : random.Random, optional
         Draws the numbers of hidden sites; the system's randomness by default, so that nobody can draw them again.
     at : datetime, optional
@@ -149,12 +154,13 @@ def plan_export(
     licence = find_licence(options.licence)
     site_column = config.study.site_column
     cohort = read_cohort(study, text=(config.study.diagnosis_column, site_column))
-    managed = config.governance.managed
+    governance = governance_of(cohort.root, config.governance)
+    managed = governance.managed
     use = use_of(
-        config.governance,
+        governance,
         "export",
         purpose=options.purpose,
-        commercial=options.commercial or config.governance.commercial or licence.commercial,
+        commercial=options.commercial or governance.commercial or licence.commercial,
         country=options.country,
         public=options.public or licence.passes_on,
     )
@@ -179,7 +185,11 @@ def plan_export(
     without = tuple(person for person in ruling.allowed if person not in set(gone.participants["participant_id"]))
     warnings += _earlier_licence(gone.root, licence)
     warnings += _warnings(gone, rare, tables, options)
-    return ExportPlan(gone, options, licence, use, managed, considered, found, tables, ruling.refused, without, rare, tuple(warnings))
+    fields = fields_left(found, names, options.hide_sites)
+    warnings += [f"Fields of sidecars that stay behind, wholly or in part: {', '.join(fields)}."] if fields else []
+    return ExportPlan(
+        gone, options, licence, use, managed, considered, found, tables, ruling.refused, without, fields, rare, tuple(warnings)
+    )
 
 
 def _agreed(root: Path, options: ExportOptions, use: Use, at: datetime | None) -> tuple[ExportOptions, Use]:

@@ -18,13 +18,13 @@ EXPORTS = "exports.jsonl"
 class ExportRecord(BaseModel):
     """One line of governance/exports.jsonl.
 
-    An export has two: "begun" before the first file is copied, "finished" when it stands at its destination; or "abandoned", when
-    what an interrupted one had gathered was removed.
+    An export has three: "begun" before the first file is copied, "placed" before its folder gets its name at the destination, "finished"
+    when it stands there; or "abandoned", when what an interrupted one had gathered was removed.
 
     Parameters
     ----------
     export_id : str
-    state : {"begun", "finished", "abandoned"}
+    state : {"begun", "placed", "finished", "abandoned"}
     at : datetime
         UTC.
     destination, staging : str
@@ -45,7 +45,7 @@ class ExportRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     export_id: str
-    state: Literal["begun", "finished", "abandoned"]
+    state: Literal["begun", "placed", "finished", "abandoned"]
     at: datetime
     destination: str
     staging: str = ""
@@ -65,6 +65,18 @@ class ExportRecord(BaseModel):
     def people(self) -> tuple[str, ...]:
         """Those whose data went."""
         return tuple(self.files)
+
+    @property
+    def is_open(self) -> bool:
+        """Neither finished nor abandoned."""
+        return self.state in ("begun", "placed")
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it stands, or stood, at its destination: also where the work stopped after the folder got its name there."""
+        if not self.is_open or Path(self.staging).is_dir():
+            return self.state == "finished"
+        return self.state == "placed" or Path(self.destination).is_dir()
 
 
 def append_export(study: Path, record: ExportRecord) -> None:

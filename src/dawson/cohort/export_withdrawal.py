@@ -24,11 +24,13 @@ class ExportsOfPerson:
         """Remove what interrupted exports had gathered, and name the finished ones."""
         traces = []
         for record in exports_with(study, participant_id):
-            if record.state == "begun":
+            traces.append(_trace(record, participant_id, "removed"))
+            if not record.has_left:
                 if Path(record.staging).is_dir():
                     shutil.rmtree(record.staging)
                 append_export(study, record.model_copy(update={"state": "abandoned"}))
-            traces.append(_trace(record, participant_id, "removed"))
+            elif record.is_open:
+                append_export(study, record.model_copy(update={"state": "finished", "staging": ""}))
         return traces
 
 
@@ -36,6 +38,6 @@ def _trace(record: ExportRecord, participant_id: str, done: str) -> Trace:
     detail = f"{len(record.files[participant_id])} files, {record.at.date()}"
     detail += f", to {record.recipient}" if record.recipient else ""
     detail += f" under {record.agreement}" if record.agreement else ""
-    if record.state == "begun":
+    if not record.has_left:
         return Trace("export", record.staging, f"{detail}; never finished", done)
     return Trace("export", record.destination, detail, "tell the recipient to delete the person's files and what was made of them")

@@ -42,6 +42,7 @@ alike = []
 
 # 2. Roles -------------------------------------------------------------------------------------------------------------------------------
 # Known acts: {actions}.
+# govern: recording consent, carrying out withdrawals, bringing in clinical data.
 [roles.data-manager]
 may = [{actions}]
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from dawson.errors import GovernanceError
 from dawson.governance.audit import known_head, root_key
 from dawson.governance.chain import HEAD, LOG, PUBLIC_KEY, Event, Head, digest, follow
+from dawson.governance.consent import read_ledger
 from dawson.governance.consent_acts import unexplained_states
 from dawson.governance.ledger import governance_folder
 from dawson.governance.salts import commitment, read_salts
+from dawson.governance.tombstones import missing_tombstones, read_tombstones
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Verified:
 
 
 def verify(study: Path | str) -> Verified:
-    """Check the audit log of a study from the first line to the signed head, and that the consent ledger grew only by logged events.
+    """Check the audit log of a study from the first line to the signed head, the consent ledger and the tombstones against it.
 
     What no check at home can find is a log that was put back to an earlier state with its head, or removed: another site's checkpoint
     finds that (see `dawson.governance.checkpoints`).
@@ -62,6 +64,7 @@ def verify(study: Path | str) -> Verified:
     found = Verified()
     if not any((folder / name).exists() for name in (LOG, HEAD, PUBLIC_KEY)):
         found.notes.append("there is no audit log yet")
+        _compare_tombstones(study, found)
         return found
     try:
         found.places.append(Head(key=root_key(folder)))
@@ -73,6 +76,7 @@ def verify(study: Path | str) -> Verified:
         _compare_head(folder, found)
     if not found.problems:
         _compare_ledger(study, found)
+        _compare_tombstones(study, found)
     return found
 
 
@@ -119,6 +123,21 @@ def _compare_ledger(study: Path | str, found: Verified) -> None:
     problems, notes = unexplained_states(study, found.events)
     found.problems.extend(problems)
     found.notes.extend(notes)
+
+
+def _compare_tombstones(study: Path | str, found: Verified) -> None:
+    """A tombstone is set before the ledger and the log tell of the withdrawal, and never goes."""
+    states = [
+        event.detail["tombstones"] for event in found.events if event.act in ("withdraw", "withdrawn") and "tombstones" in event.detail
+    ]
+    found.problems.extend(missing_tombstones(study, states))
+    try:
+        stones, latest = read_tombstones(study), read_ledger(study).latest
+    except GovernanceError as error:
+        found.problems.append(error.message.rstrip("."))
+        return
+    without = [name for name, record in latest.items() if record.status == "withdrawn" and name not in stones]
+    found.problems.extend(f"the consent ledger says that {name} withdrew, and there is no tombstone" for name in without)
 
 
 def events_of(study: Path | str, participant_id: str, events: list[Event]) -> list[Event]:

@@ -14,6 +14,7 @@ from dawson.governance import audit
 from dawson.governance.chain import Event
 from dawson.governance.consent import ConsentRecord, ledger_path
 from dawson.governance.ledger import append_at_end, complete_lines, locked, mend_last_line
+from dawson.governance.roles import refuse_unless_governing
 from dawson.governance.tombstones import read_tombstones
 
 CONSENT_EVENT, UNDONE_EVENT = "consent", "consent-undone"
@@ -33,9 +34,11 @@ def record_consent(study: Path | str, records: Sequence[ConsentRecord], actor: s
     Raises
     ------
     GovernanceError
-        Somebody withdrew for good and consents again under the same pseudonym; or the audit log cannot be added to.
+        Somebody withdrew for good and consents again under the same pseudonym; the audit log cannot be added to; or the access
+        policy does not let the actor govern the study.
     """
     study = Path(study)
+    refuse_unless_governing(study, actor)
     stones = read_tombstones(study)
     back = next((record.participant_id for record in records if record.status == "given" and record.participant_id in stones), None)
     if back:

@@ -12,11 +12,12 @@ from dawson.config import GovernanceSection
 from dawson.errors import GovernanceError
 from dawson.files import sha256
 from dawson.governance import audit
-from dawson.governance.access import access_path, read_policy, role_refused
-from dawson.governance.consent import read_ledger
+from dawson.governance.access import access_path
+from dawson.governance.consent import ConsentRecord, read_ledger
 from dawson.governance.countries import covered_countries
 from dawson.governance.diseases import disease_code
 from dawson.governance.permission import Action, Use, refusal
+from dawson.governance.roles import refuse_stranger
 from dawson.governance.scopes import check_purpose
 from dawson.governance.tombstones import read_tombstones
 
@@ -78,7 +79,7 @@ def rule(
     use : Use
     managed : bool
         True: the last consent record of a person decides, and none, an expired, a withdrawn or a narrower one is a no. False: everybody
-        but those who withdrew, and nothing is logged.
+        but those who withdrew, by tombstone or ledger, and nothing is logged.
     at : datetime, optional
         The moment; now by default. One without a time zone is taken as UTC.
     actor : str, optional
@@ -99,15 +100,15 @@ def rule(
         access policy lists people, and whoever asks has no role that includes the action.
     """
     people = tuple(dict.fromkeys(participants))
-    stones = read_tombstones(study)
+    latest = read_ledger(study).latest
+    stones = _withdrawn(study, latest)
     if not managed:
         return _sorted(people, {person: WITHDRAWN for person in people if person in stones})
     moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
     use = checked(use)
     if record:
-        _refuse_stranger(study, actor or audit.current_user(), use.action, moment)
+        refuse_stranger(study, use.action, actor, moment)
     covered = covered_countries(study)
-    latest = read_ledger(study).latest
     reasons = {person: WITHDRAWN if person in stones else refusal(latest.get(person), use, covered, moment) for person in people}
     ruling = _sorted(people, {person: reason for person, reason in reasons.items() if reason})
     if record:
@@ -132,19 +133,13 @@ def checked(use: Use) -> Use:
     return replace(use, diseases=tuple(disease_code(word) for word in use.diseases), country=country)
 
 
-def _refuse_stranger(study: Path, person: str, action: Action, at: datetime) -> None:
-    """Stop where the access policy lists the people of the study, and this one may not do this."""
-    if not access_path(study).is_file():
-        return
-    policy = read_policy(study)
-    reason = role_refused(policy, person, action, at) if policy.people else ""
-    if reason:
-        raise GovernanceError(f"{action} is refused: {reason}.", f"{access_path(study)} says who may do what.")
-
-
 def is_withdrawn(study: Path, participant_id: str) -> bool:
-    """Whether a tombstone says that somebody withdrew."""
-    return participant_id in read_tombstones(study)
+    """Whether a tombstone or the consent ledger says that somebody withdrew."""
+    return participant_id in _withdrawn(study, read_ledger(study).latest)
+
+
+def _withdrawn(study: Path, latest: Mapping[str, ConsentRecord]) -> set[str]:
+    return {*read_tombstones(study), *(person for person, record in latest.items() if record.status == "withdrawn")}
 
 
 def _sorted(people: tuple[str, ...], refused: dict[str, str]) -> Ruling:

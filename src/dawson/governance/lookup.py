@@ -13,7 +13,8 @@ from dawson.files import sha256
 from dawson.governance.consent import LEDGER, PARTICIPANT
 from dawson.governance.ledger import FOLDER
 from dawson.governance.mentions import TEXT, Label
-from dawson.governance.person_files import image_digests, is_image, unpacked_digest
+from dawson.governance.person_files import image_digests, is_image, quarantine_of, unpacked_digest
+from dawson.governance.results import search_places
 from dawson.governance.salts import SALTS
 from dawson.governance.tombstones import TOMBSTONES, read_tombstones
 from dawson.governance.traces import Trace
@@ -43,21 +44,25 @@ class Found:
     files : int
         Files that were looked at.
     withdrawn : bool
+    missing : tuple of str
+        Folders of results that are remembered and not there, so that nobody looked.
     """
 
     left: tuple[Trace, ...]
     records: tuple[Trace, ...]
     files: int
     withdrawn: bool
+    missing: tuple[str, ...] = ()
 
 
 def lookup(study: Path | str, participant_id: str, results: Sequence[Path | str] = ()) -> Found:
-    """Search every file of a study for a person.
+    """Search every file of a study, of its results elsewhere as far as they are known, and of its intake's quarantine for a person.
 
     By content: files with the SHA-256 of one of the person's images, those of the tombstone and those still there, under whatever name,
-    packed anew or unpacked. By name: the label as a whole word in names of files and folders, in text and tables as a whole, in
-    every member of npz and zip files, in arrays of text, and in the headers of images. Voxels are not compared: an image that was
-    resampled or converted is found by its name only.
+    packed anew or unpacked. By name: the label as a whole word in names of files and folders, in text and tables as a whole, packed
+    or not, in every member of zip files and what is made like them (npz, xlsx), in arrays of text, and in the headers of images; in
+    the column participant_id of tables also without its prefix. Voxels are not compared: an image that was resampled or converted is
+    found by its name only.
 
     Parameters
     ----------
@@ -76,10 +81,8 @@ def lookup(study: Path | str, participant_id: str, results: Sequence[Path | str]
         The participant is no label, or the study no folder.
     """
     study = Path(study).resolve()
-    places = list(dict.fromkeys([study, *(Path(folder).resolve() for folder in results)]))
-    missing = next((place for place in places if not place.is_dir()), None)
-    if missing:
-        raise GovernanceError(f"{missing} is no folder.")
+    places, missing = search_places(study, tuple(results))
+    places += [folder for folder in (quarantine_of(study),) if folder.is_dir() and folder not in places]
     if not PARTICIPANT.fullmatch(participant_id):
         raise GovernanceError(f"{participant_id!r} is no participant.", "A participant is named as in participants.tsv: sub- and a label.")
     stone = read_tombstones(study).get(participant_id)
@@ -93,11 +96,11 @@ def lookup(study: Path | str, participant_id: str, results: Sequence[Path | str]
     for place in places:
         for path, size in _files(place):
             count += 1
-            trace = _trace(place, path, size, label, copies.has(path, size))
+            trace = _trace(place, path, size, label, copies.has(path, size if size >= 0 else _linked_size(path)))
             if trace:
                 traces.append(trace if place == study else replace(trace, path=str(path)))
     records = tuple(trace for trace in traces if trace.kind == "record")
-    return Found(tuple(trace for trace in traces if trace.kind != "record"), records, count, stone is not None)
+    return Found(tuple(trace for trace in traces if trace.kind != "record"), records, count, stone is not None, tuple(map(str, missing)))
 
 
 def _files(study: Path) -> Iterator[tuple[Path, int]]:
@@ -130,6 +133,11 @@ class _Copies:
             return False
         unpacked = unpacked_digest(path)
         return unpacked is not None and unpacked[0] in self._images
+
+
+def _linked_size(path: Path) -> int:
+    """The size of the file to which a link points; -1 where it is no link to a file."""
+    return path.stat().st_size if path.is_symlink() and path.is_file() else -1
 
 
 def _unpacked_size(path: Path, size: int) -> int:

@@ -7,10 +7,11 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 TEXT = {".json", ".jsonl", ".tsv", ".csv", ".txt", ".md", ".html", ".htm", ".svg", ".toml", ".yaml", ".yml", ".log", ".xml", ".xhtml", ""}
 TABLES = {".tsv", ".csv"}
+PACKED = {".gz", ".tgz"}
 PAGES = {".html", ".htm"}
 # How much of an unpacked image is read: the header of a NIfTI and its extensions, where descriptions stand.
 _HEADER_BYTES = 1 << 16
@@ -29,6 +30,7 @@ class Label:
 
     def __init__(self, participant_id: str) -> None:
         self.participant_id = participant_id
+        self._bare = participant_id.removeprefix("sub-").encode("ascii")
         self._plain = participant_id.encode("ascii")
         # Text arrays of numpy hold four bytes for a letter.
         self._wide = participant_id.encode("utf-32-le")
@@ -51,22 +53,46 @@ class Label:
         """Whether a file or folder name has the label in it."""
         return self.is_in(file_name.encode("utf-8", "surrogateescape"))
 
+    def is_cell(self, cell: bytes) -> bool:
+        """Whether a cell of a participant_id column is the participant's: with the prefix ``sub-``, or the label alone."""
+        return self.is_in(cell) or cell.strip().strip(b'"').strip() == self._bare
+
+    def is_row(self, line: bytes, column: int | None, delimiter: bytes) -> bool:
+        """Whether a row of a table is the participant's, by the column of participant_id."""
+        if column is None:
+            return False
+        cells = line.split(delimiter)
+        return column < len(cells) and self.is_cell(cells[column])
+
+    def is_in_table(self, path: Path) -> bool:
+        """Whether a table has a row of the participant by its participant_id column."""
+        delimiter = delimiter_of(path)
+        with path.open("rb") as lines:
+            column = participant_column(next(lines, b""), delimiter)
+            return column is not None and any(self.is_row(line, column, delimiter) for line in lines)
+
     def blotted(self, content: bytes) -> bytes:
         """The content with the label replaced."""
         return self._pattern.sub(_BLOTTED, content)
 
     def is_in_file(self, path: Path) -> bool:
-        """Whether a file names the participant inside: text as a whole, archives and arrays member by member, images in their header."""
+        """Whether a file names the participant inside: text as a whole, archives and arrays member by member, images in their header.
+
+        Whatever begins as a zip file does is an archive; what is packed with gzip is unpacked on the way, block by block.
+        """
         suffix = path.suffix.lower()
         try:
-            if suffix in (".npz", ".zip"):
+            if _is_zip(path):
                 return self._is_in_archive(path)
-            if suffix == ".gz":
+            if suffix in PACKED:
                 with gzip.open(path) as stream:
-                    return self.is_in(stream.read(_HEADER_BYTES))
+                    is_image = path.name.lower().endswith(".nii.gz")
+                    return self.is_in(stream.read(_HEADER_BYTES)) if is_image else self._is_in_stream(cast(IO[bytes], stream))
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError):
             # No archive after all: its bytes are looked at as they are.
             return self._is_in_bytes(path)
+        if suffix in TABLES and self.is_in_table(path):
+            return True
         if suffix == ".nii":
             with path.open("rb") as stream:
                 return self.is_in(stream.read(_HEADER_BYTES))
@@ -116,5 +142,22 @@ class Label:
             # The end of a block is kept for the next: a label may lie across.
             if self.is_in(rest + block):
                 return True
-            rest = block[-len(self._wide) - 4 :]
+            rest = (rest + block)[-len(self._wide) - 4 :]
         return False
+
+
+def delimiter_of(path: Path) -> bytes:
+    """What stands between the cells of a table, by its name."""
+    return b"\t" if path.suffix.lower() == ".tsv" else b","
+
+
+def participant_column(header: bytes, delimiter: bytes) -> int | None:
+    """Which column is participant_id; None where there is none."""
+    names = [name.strip().strip(b'"') for name in header.removeprefix(b"\xef\xbb\xbf").split(delimiter)]
+    return names.index(b"participant_id") if b"participant_id" in names else None
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file is a zip container by its first bytes: npz, xlsx, docx and zip are."""
+    with path.open("rb") as stream:
+        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")

@@ -9,8 +9,8 @@ from typing import Literal
 from dawson.governance.consent import ConsentRecord
 from dawson.governance.scopes import GS, NCU, NPU, NPUNCU, PUBLIC_ANNOTATION, PUBLIC_RELEASE, THIRD_COUNTRIES, purpose_refused, terms
 
-Action = Literal["select", "train", "predict", "export", "analyse", "annotate"]
-ACTIONS: tuple[Action, ...] = ("select", "train", "predict", "export", "analyse", "annotate")
+Action = Literal["select", "train", "predict", "export", "analyse", "annotate", "govern"]
+ACTIONS: tuple[Action, ...] = ("select", "train", "predict", "export", "analyse", "annotate", "govern")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Use:
 
     Parameters
     ----------
-    action : {"select", "train", "predict", "export", "analyse", "annotate"}
+    action : {"select", "train", "predict", "export", "analyse", "annotate", "govern"}
+        The last is what a data manager does: recording consent, withdrawals, clinical data.
     purpose : str
         One of `dawson.governance.scopes.PURPOSES`.
     diseases : tuple of str

@@ -13,12 +13,13 @@ from pathlib import Path
 from dawson.errors import GovernanceError
 from dawson.files import atomic_path, sha256
 from dawson.governance.ledger import FOLDER
-from dawson.governance.mentions import PAGES, TABLES, TEXT, Label
+from dawson.governance.mentions import PAGES, TABLES, TEXT, Label, delimiter_of, participant_column
 from dawson.governance.traces import Trace
 
 _BLOCK = 1 << 20
 # What belongs to rooms above, which have hooks of their own.
 OTHERS = (FOLDER, "experiments", "models", "external", "exports")
+_INTAKE_PAGE = "intake.html"
 IMAGES = (".nii", ".nii.gz", ".npy", ".npz", ".mgz", ".dcm", ".png", ".jpg", ".jpeg", ".ima", ".mnc")
 
 
@@ -34,16 +35,36 @@ class FilesAndRows:
         return list(_work(study, Label(participant_id), change=True))
 
 
+class InQuarantine:
+    """What an intake put beside a study because it shows a face: the person's folder and pictures, and the page that shows them."""
+
+    def find(self, study: Path, participant_id: str) -> list[Trace]:
+        """List them; `study` is the folder of the quarantine."""
+        return list(_in_quarantine(study, Label(participant_id), change=False))
+
+    def remove(self, study: Path, participant_id: str) -> list[Trace]:
+        """Remove them; nothing else there is changed."""
+        return list(_in_quarantine(study, Label(participant_id), change=True))
+
+
+def quarantine_of(study: Path) -> Path:
+    """Where an intake keeps what shows faces unless it is told another place: beside the study."""
+    return study.parent / f"{study.name}-quarantine"
+
+
 def is_image(name: str) -> bool:
     """Whether a file holds voxels or a picture, by its name; DICOM files often have no suffix, and count."""
     return name.lower().endswith(IMAGES) or "." not in name
 
 
 def image_digests(study: Path, participant_id: str) -> dict[str, int]:
-    """SHA-256 of every image of a person to its size in bytes; of a packed one also what is inside, so that packing anew hides nothing."""
+    """SHA-256 of every image of a person to its size in bytes; of a packed one also what is inside, so that packing anew hides nothing.
+
+    Of a link the file that it points to.
+    """
     found = {}
     for path in sorted(own_files(study, Label(participant_id), everywhere=True)):
-        if is_image(path.name) and not path.is_symlink() and path.stat().st_size:
+        if is_image(path.name) and path.is_file() and path.stat().st_size:
             found[sha256(path)] = path.stat().st_size
             if path.suffix == ".gz":
                 found |= _inside(path)
@@ -107,19 +128,46 @@ def _work(study: Path, label: Label, change: bool) -> Iterator[Trace]:
         if path.is_file() and not path.is_symlink() and label.is_in_file(path):
             yield from _shared_file(study, path, label, change)
     for place in sorted(own_places(study, label)):
-        yield from _own_place(study, place, change)
+        yield from _own_place(study, place, label, change)
 
 
-def _own_place(study: Path, place: Path, change: bool) -> Iterator[Trace]:
-    done = "removed" if change else "would be removed"
+def _in_quarantine(folder: Path, label: Label, change: bool) -> Iterator[Trace]:
+    page = folder / _INTAKE_PAGE
+    if page.is_file() and not page.is_symlink() and label.is_in_file(page):
+        yield from _shared_file(folder, page, label, change)
+    for place in sorted(own_places(folder, label, everywhere=True)):
+        yield from _own_place(folder, place, label, change)
+
+
+def _own_place(study: Path, place: Path, label: Label, change: bool) -> Iterator[Trace]:
     is_folder = place.is_dir() and not place.is_symlink()
-    files = sorted(Path(folder) / name for folder, _, names in os.walk(place) for name in names) if is_folder else [place]
+    files = [place]
+    if is_folder:
+        found = ((Path(folder), [*names, *folders]) for folder, folders, names in os.walk(place))
+        # A link to a folder is listed among the folders and not entered.
+        files = sorted(path for folder, names in found for path in map(folder.joinpath, names) if path.is_symlink() or not path.is_dir())
     traces = [
-        Trace("image" if is_image(path.name) else "file", path.relative_to(study).as_posix(), "bears the label", done) for path in files
+        Trace(
+            "image" if is_image(path.name) else "file",
+            path.relative_to(study).as_posix(),
+            "bears the label",
+            _done(study, path, label, change),
+        )
+        for path in files
     ]
     if change:
         _delete(place, is_folder)
     yield from traces
+
+
+def _done(study: Path, path: Path, label: Label, change: bool) -> str:
+    """What happens to a file; of a link the original stays, unless it is the person's in this study too."""
+    removed = "removed" if change else "would be removed"
+    if not path.is_symlink():
+        return removed
+    original = path.resolve()
+    is_own = original.is_relative_to(study) and label.names(original.relative_to(study).as_posix())
+    return f"link {removed}" if is_own or not original.exists() else f"link {removed}; the original {original} stays"
 
 
 def _delete(place: Path, is_folder: bool) -> None:
@@ -137,7 +185,7 @@ def _shared_file(study: Path, path: Path, label: Label, change: bool) -> Iterato
     place = path.relative_to(study).as_posix()
     suffix = path.suffix.lower()
     if suffix in TABLES:
-        kept, rows, named = _without(path.read_bytes(), label, b"\t" if suffix == ".tsv" else b",")
+        kept, rows, named = _without(path.read_bytes(), label, delimiter_of(path))
         if change:
             with atomic_path(path) as temporary:
                 temporary.write_bytes(kept)
@@ -160,20 +208,14 @@ def _without(content: bytes, label: Label, delimiter: bytes) -> tuple[bytes, int
     A row is the person's by its participant_id; in a table without that column every row is that names the person.
     """
     header, end, rest = content.partition(b"\n")
-    names = [name.strip().strip(b'"') for name in header.removeprefix(b"\xef\xbb\xbf").split(delimiter)]
-    column = names.index(b"participant_id") if b"participant_id" in names else None
+    column = participant_column(header, delimiter)
     kept, rows, named = [], 0, 0
     for line in rest.splitlines(keepends=True):
-        if not label.is_in(line):
-            kept.append(line)
-        elif column is None or _is_own(line, column, delimiter, label):
+        if label.is_row(line, column, delimiter) or (column is None and label.is_in(line)):
             rows += 1
-        else:
+        elif label.is_in(line):
             named += 1
             kept.append(label.blotted(line))
+        else:
+            kept.append(line)
     return label.blotted(header) + end + b"".join(kept), rows, named
-
-
-def _is_own(line: bytes, column: int, delimiter: bytes, label: Label) -> bool:
-    cells = line.split(delimiter)
-    return column < len(cells) and label.is_in(cells[column])

@@ -63,9 +63,11 @@ class Status:
 
 
 def participants_of(study: Path | str) -> list[str]:
-    """participant_id of everybody in participants.tsv; nobody where there is no such table."""
+    """participant_id, with its prefix, of everybody in participants.tsv; nobody where there is no such table."""
     path = Path(study) / "participants.tsv"
-    return [str(name) for name in read_tsv(path)["participant_id"]] if path.is_file() else []
+    if not path.is_file():
+        return []
+    return [f"sub-{str(name).removeprefix('sub-')}" for name in read_tsv(path, text=("participant_id",))["participant_id"]]
 
 
 def status_of(study: Path | str, at: datetime | None = None) -> Status:

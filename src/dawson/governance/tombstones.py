@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -74,6 +76,38 @@ def set_tombstone(study: Path | str, participant_id: str, images: Mapping[str, i
     return read_tombstones(study)[participant_id]
 
 
+def withdrawn_images(study: Path | str) -> dict[str, str]:
+    """SHA-256 of every removed image to the participant who withdrew, read once for those who look at many files."""
+    return {digest: name for name, stone in read_tombstones(study).items() for digest in stone.images}
+
+
 def withdrawn_image(study: Path | str, digest: str) -> str | None:
     """The participant who withdrew and had an image with this SHA-256; None where there is none."""
-    return next((name for name, stone in read_tombstones(study).items() if digest in stone.images), None)
+    return withdrawn_images(study).get(digest)
+
+
+def tombstone_state(study: Path | str) -> dict[str, Any]:
+    """How many lines the tombstones have and the SHA-256 of them, for the audit log: the file only grows."""
+    lines = complete_lines(governance_folder(study) / TOMBSTONES)
+    return {"lines": len(lines), "sha256": _digest(lines)}
+
+
+def missing_tombstones(study: Path | str, states: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Where tombstones were changed or taken away by another hand, as sentences without full stop.
+
+    Parameters
+    ----------
+    study : Path or str
+    states : iterable of mapping
+        What `tombstone_state` said at each withdrawal, from the audit log.
+    """
+    lines = complete_lines(governance_folder(study) / TOMBSTONES)
+    for state in states:
+        count = int(state["lines"])
+        if len(lines) < count or _digest(lines[:count]) != state["sha256"]:
+            return [f"{TOMBSTONES} is not as a withdrawal left it: of {count} lines some were changed or taken away by another hand"]
+    return []
+
+
+def _digest(lines: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()

@@ -14,9 +14,11 @@ from dawson.governance import audit
 from dawson.governance.consent import PARTICIPANT, ConsentRecord, read_ledger
 from dawson.governance.consent_acts import record_consent
 from dawson.governance.ledger import governance_folder
-from dawson.governance.person_files import FilesAndRows, image_digests
+from dawson.governance.person_files import FilesAndRows, InQuarantine, image_digests, quarantine_of
+from dawson.governance.results import search_places
+from dawson.governance.roles import refuse_unless_governing
 from dawson.governance.salts import destroy_salt, read_salts
-from dawson.governance.tombstones import read_tombstones, set_tombstone
+from dawson.governance.tombstones import read_tombstones, set_tombstone, tombstone_state
 from dawson.governance.traces import Hook, Trace
 
 __all__ = ["Hook", "Trace", "Withdrawal", "hooks", "register", "report_path", "unfinished", "withdraw"]
@@ -86,7 +88,7 @@ def withdraw(
     actor : str, optional
         Who carries it out; by default the user of this machine.
     results : sequence of Path or str
-        Further folders in which derivatives and experiments of the study lie.
+        Further folders in which derivatives and experiments of the study lie, besides those that the study remembers.
 
     Returns
     -------
@@ -95,48 +97,49 @@ def withdraw(
     Raises
     ------
     GovernanceError
-        Nobody of this name is known in the study.
+        Nobody of this name is known in the study, or the access policy does not let the actor govern it.
     """
     study = Path(study).resolve()
-    places = _places(study, results)
+    places, missing = search_places(study, tuple(results))
     _check_known(study, places, participant_id)
     if dry_run:
-        return Withdrawal(participant_id, tuple(_unique(_found(places, participant_id))), False, None)
+        return Withdrawal(participant_id, tuple(_unique([*_found(places, participant_id), *_not_there(missing)])), False, None)
+    refuse_unless_governing(study, actor)
     _refuse_further_use(study, participant_id, reason, actor)
     path = report_path(study, participant_id)
     state = read_json(path) if path.is_file() else {}
     if state.get("state") != "begun":
-        state = _begin(study, places, participant_id, state)
+        state = _begin(participant_id, state)
+    if _look_in(study, places, participant_id, state):
         write_json(path, state)
     for step, (place, hook) in _steps(places).items():
         if step not in state["removed"]:
             gone = [_from(place, study, trace) for trace in hook.remove(place, participant_id)]
             state["removed"][step] = [asdict(trace) for trace in gone]
             write_json(path, state)
-    traces = _all_traces(state)
+    traces = tuple(_unique([*_all_traces(state), *_not_there(missing)]))
     destroy_salt(study, participant_id)
-    audit.append(study, "withdrawn", (), {"traces": _counted(traces)}, actor)
+    audit.append(study, "withdrawn", (), {"traces": _counted(traces), "tombstones": tombstone_state(study)}, actor)
     finished = {"state": "finished", "finished_at": _now(), "found": [], "removed": {}, "earlier": [asdict(trace) for trace in traces]}
     write_json(path, {**state, **finished})
     return Withdrawal(participant_id, traces, True, path)
 
 
-def _places(study: Path, results: Sequence[Path | str]) -> list[Path]:
-    places = [study, *(Path(folder).resolve() for folder in results)]
-    missing = next((place for place in places if not place.is_dir()), None)
-    if missing:
-        raise GovernanceError(f"{missing} is no folder.")
-    return list(dict.fromkeys(places))
-
-
 def _steps(places: Sequence[Path]) -> dict[str, tuple[Path, Hook]]:
     """What is done one after the other, by a name that is the same after a crash."""
-    return {f"{name} of {place}": (place, hook) for name, hook in hooks().items() for place in places}
+    steps: dict[str, tuple[Path, Hook]] = {f"{name} of {place}": (place, hook) for name, hook in hooks().items() for place in places}
+    quarantine = quarantine_of(places[0])
+    return {**steps, f"quarantine {quarantine}": (quarantine, InQuarantine())} if quarantine.is_dir() else steps
 
 
 def _found(places: Sequence[Path], participant_id: str) -> list[Trace]:
     steps = _steps(places).values()
     return [_from(place, places[0], trace) for place, hook in steps for trace in hook.find(place, participant_id)]
+
+
+def _not_there(missing: Sequence[Path]) -> list[Trace]:
+    """Folders of results that are remembered and cannot be searched."""
+    return [Trace("results", str(folder), "is not there now", "find it, and call the same command with --results") for folder in missing]
 
 
 def _from(place: Path, study: Path, trace: Trace) -> Trace:
@@ -178,21 +181,35 @@ def _refuse_further_use(study: Path, participant_id: str, reason: str, actor: st
     if held is None or held.status != "withdrawn":
         record_consent(study, [ConsentRecord(participant_id=participant_id, status="withdrawn", reason=reason)], actor)
     if not report_path(study, participant_id).is_file():
-        audit.append(study, "withdraw", [participant_id], {}, actor)
+        audit.append(study, "withdraw", [participant_id], {"tombstones": tombstone_state(study)}, actor)
 
 
-def _begin(study: Path, places: Sequence[Path], participant_id: str, before: dict[str, Any]) -> dict[str, Any]:
-    """What is found, written down before anything is removed, and the digests of images in the tombstone."""
-    for place in places:
-        set_tombstone(study, participant_id, image_digests(place, participant_id))
+def _begin(participant_id: str, before: dict[str, Any]) -> dict[str, Any]:
     return {
         "participant_id": participant_id,
         "state": "begun",
         "begun_at": before.get("begun_at", _now()),
         "earlier": before.get("earlier", []),
-        "found": [asdict(trace) for trace in _found(places, participant_id)],
+        "places": [],
+        "found": [],
         "removed": {},
     }
+
+
+def _look_in(study: Path, places: Sequence[Path], participant_id: str, state: dict[str, Any]) -> bool:
+    """Digests of images go into the tombstone and what is found into the state, before anything is removed.
+
+    A folder is looked at once: one that is named only when an interrupted withdrawal is taken up again is looked at then.
+    True: there was one.
+    """
+    steps = _steps(places)
+    new = [place for place in dict.fromkeys(place for place, _ in steps.values()) if str(place) not in state.setdefault("places", [])]
+    for place in new:
+        set_tombstone(study, participant_id, image_digests(place, participant_id))
+    found = [_from(place, study, trace) for place, hook in steps.values() if place in new for trace in hook.find(place, participant_id)]
+    state["places"] += map(str, new)
+    state["found"] += [asdict(trace) for trace in found]
+    return bool(new)
 
 
 def _all_traces(state: dict[str, Any]) -> tuple[Trace, ...]:
@@ -200,7 +217,7 @@ def _all_traces(state: dict[str, Any]) -> tuple[Trace, ...]:
     gone = [Trace(**item) for items in state["removed"].values() for item in items]
     named = {(trace.kind, trace.path) for trace in gone}
     found = [Trace(**item) for item in state["found"]]
-    missed = [replace(trace, action=trace.action.removeprefix("would be ")) for trace in found if (trace.kind, trace.path) not in named]
+    missed = [replace(trace, action=trace.action.replace("would be ", "", 1)) for trace in found if (trace.kind, trace.path) not in named]
     return tuple(_unique([*(Trace(**item) for item in state["earlier"]), *missed, *gone]))
 
 
