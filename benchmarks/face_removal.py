@@ -1,7 +1,8 @@
 """Face removal on simulated raw heads, whose faces, ears and brains are known, and on a real head: a table in Markdown.
 
 For each scan: voxels of the true brain that were changed, share of the face's and the ears' voxels that are gone, correlation of
-the channel image made before with the one made after, white-matter Dice before and after, seconds.
+the channel image made before with the one made after (where both are brain) and share of brain pixels that are brain in one only, the
+same for the raw scans with noise of one grey level, white-matter Dice before and after, seconds.
 
 Usage: python benchmarks/face_removal.py [--sites A B C old noisy moving] [--seed 30] [--real HEAD.nii.gz] [--keep FOLDER]
 """
@@ -170,10 +171,26 @@ def channels(images: dict[str, Path], folder: Path) -> tuple[PreprocessRow, NDAr
     return row, np.load(scan.derivative(folder, CHANNELS))
 
 
-def correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Pearson correlation of two channel images over all pixels that are brain in either."""
-    brain = (first != 0) | (second != 0)
+def correlation(first: NDArray[np.float32], second: NDArray[np.float32], outline: bool = False) -> float:
+    """Pearson correlation of two channel images over the pixels that are brain in both; with the outline, in either (0 in the other)."""
+    brain = (first != 0) | (second != 0) if outline else (first != 0) & (second != 0)
     return float(np.corrcoef(first[brain], second[brain])[0, 1])
+
+
+def brain_in_one(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Share of two channel images' brain pixels that are brain in only one of them: how far the outline moved."""
+    return 1.0 - float(((first != 0) & (second != 0)).sum() / ((first != 0) | (second != 0)).sum())
+
+
+def shaken(images: dict[str, Path], folder: Path, rng: np.random.Generator) -> dict[str, Path]:
+    """Copies of whole heads with -1, 0 or 1 added to each voxel: what preprocessing makes of the smallest difference there can be."""
+    folder.mkdir()
+    for path in images.values():
+        image = nib.load(path)
+        values = np.asarray(image.dataobj)
+        noisy = np.maximum(values + rng.integers(-1, 2, values.shape), 0).astype(values.dtype)
+        nib.save(nib.Nifti1Image(noisy, image.affine, image.header), folder / path.name)
+    return {contrast: folder / path.name for contrast, path in images.items()}
 
 
 def report(name: str, images: dict[str, Path], truth: dict[str, Path], folder: Path) -> None:
@@ -182,10 +199,11 @@ def report(name: str, images: dict[str, Path], truth: dict[str, Path], folder: P
     done: Defaced = deface_session(images, folder / "defaced", picture=folder / "picture.png")
     seconds = time.perf_counter() - started
     if not done.passed:
-        print(f"| {name} | | not passed: {done.reason} | | | | | | | {seconds:.0f} |", flush=True)
+        print(f"| {name} | | not passed: {done.reason} | | | | | | | | {seconds:.0f} |", flush=True)
         return
     after = {contrast: done.written[path] for contrast, path in images.items()}
     (raw_row, raw), (new_row, new) = channels(images, folder / "raw"), channels(after, folder / "new")
+    _, control = channels(shaken(images, folder / "shaken", np.random.default_rng(0)), folder / "control")
     for contrast, path in images.items():
         brain, face, ears = "n/a", "n/a", "n/a"
         if contrast in truth:
@@ -196,7 +214,11 @@ def report(name: str, images: dict[str, Path], truth: dict[str, Path], folder: P
         there = f"{face_present(read_volume(path)):.2f} -> {face_present(read_volume(after[contrast])):.2f}"
         first = contrast == next(iter(images))
         dice = f"{raw_row.wm_dice:.4f} -> {new_row.wm_dice:.4f}" if first and "T1w" in images else ""
-        both = f"{correlation(raw, new):.5f}" if contrast == "FLAIR" else ""
+        both = " | ".join(
+            f"{correlation(raw, other):.4f} ({correlation(raw, other, outline=True):.4f}), {100 * brain_in_one(raw, other):.2f} %"
+            for other in (new, control)
+        )
+        both = both if contrast == "FLAIR" else " | "
         cost = f"{seconds:.0f}" if first else ""
         print(
             f"| {name} | {contrast} | {brain} | {done.changed_brain_voxels} | {face} | {ears} | {there} | {both} | {dice} | {cost} |",
@@ -212,8 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, help="where images and pictures stay")
     options = parser.parse_args(arguments)
     print(
-        "| head | contrast | true brain voxels changed | changed within 6 mm | face gone | ears gone | face share | channel correlation |"
-        " WM Dice | seconds |\n|---|---|---|---|---|---|---|---|---|---|",
+        "| head | contrast | true brain voxels changed | changed within 6 mm | face gone | ears gone | face share |"
+        " channel correlation (with the outline), brain in one | the same for noise of one grey level | WM Dice | seconds |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as name:

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK
 
 from dawson.errors import PreprocessingError
-from dawson.imaging.itk import from_itk, read_itk_affine, to_itk, write_itk_affine
+from dawson.imaging.itk import euler_transform, from_itk, point_transform, read_itk_affine, to_itk, write_itk_affine
 
 
 def _oblique(volume: nib.Nifti1Image) -> nib.Nifti1Image:
@@ -55,6 +55,18 @@ def test_a_centre_of_rotation_is_respected(tmp_path: Path) -> None:
     SimpleITK.WriteTransform(affine, str(tmp_path / "x.txt"))
     found = read_itk_affine(tmp_path / "x.txt") @ [10.0, 20.0, 30.0, 1.0]
     np.testing.assert_allclose(found[:3], np.array(transform.TransformPoint((-10.0, -20.0, 30.0))) * [-1, -1, 1], atol=1e-9)
+
+
+def test_a_rigid_transform_goes_to_itk_and_back_whatever_its_centre() -> None:
+    from scipy.spatial.transform import Rotation
+
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", [25, -11, 40], degrees=True).as_matrix()
+    matrix[:3, 3] = [12, -30, 7]
+    transform = euler_transform(matrix, np.array([10.0, 20.0, -35.0]))
+    np.testing.assert_allclose(point_transform(transform), matrix, atol=1e-9)
+    lps = np.array(transform.TransformPoint((-10.0, -20.0, 30.0)))
+    np.testing.assert_allclose(lps * [-1, -1, 1], (matrix @ [10.0, 20.0, 30.0, 1.0])[:3], atol=1e-9)
 
 
 def test_a_sheared_grid_is_refused(volume: nib.Nifti1Image) -> None:

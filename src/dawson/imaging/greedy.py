@@ -10,6 +10,7 @@ import numpy as np
 
 from dawson.errors import PreprocessingError
 from dawson.imaging.itk import field_to_ras, to_itk
+from dawson.imaging.rigid import align_rigidly
 from dawson.imaging.silence import silent_library
 from dawson.imaging.transforms import Affine, Warp
 
@@ -18,10 +19,16 @@ METRIC = "NCC 2x2x2"
 
 
 class Greedy:
-    """Local correlation in 5 x 5 x 5 voxels, from coarse to fine in three levels."""
+    """Local correlation in 5 x 5 x 5 voxels, from coarse to fine in three levels; mutual information where the alignment is rigid.
+
+    Rigid pairs are two contrasts of one head, which local correlation of extracted brains lays upon each other by their outlines: on
+    simulated heads with known motion it was wrong by 1 to 2.4 mm in the mean, where `dawson.imaging.rigid` is by 0.1 to 0.3 mm.
+    """
 
     def linear(self, fixed: Any, moving: Any, start: Affine, degrees_of_freedom: int, threads: int) -> Affine:
         """Rigid (6) or affine (12) alignment from a starting transform."""
+        if degrees_of_freedom == 6:
+            return align_rigidly(fixed, moving, start, threads)
         # -jitter 0: by default the sampling points are shaken by chance, and no two runs give the same matrix
         result = self._run(f"-a -dof {degrees_of_freedom} -ia {{start}} -jitter 0", fixed, moving, start, threads)
         matrix = np.asarray(result, dtype=np.float64)

@@ -90,6 +90,34 @@ def field_to_ras(field: Any) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     return np.ascontiguousarray(lps * np.asarray([-1, -1, 1], dtype=np.float32)), itk_affine(field)
 
 
+def euler_transform(matrix: NDArray[np.float64], centre: NDArray[np.float64]) -> Any:
+    """The rotation and shift of a RAS point transform (4, 4) as a SimpleITK Euler3DTransform that turns about a centre (3, RAS mm).
+
+    A matrix that is not quite rigid gives the nearest rotation.
+    """
+    import SimpleITK
+
+    lps, about = RAS_LPS @ matrix @ RAS_LPS, RAS_LPS[:3, :3] @ centre
+    left, _, right = np.linalg.svd(lps[:3, :3])
+    rotation = left @ right
+    transform = SimpleITK.Euler3DTransform()
+    transform.SetCenter(about.tolist())
+    transform.SetMatrix(rotation.ravel().tolist())
+    # ITK turns about a centre: y = A (x - c) + c + t; the centre goes where the whole matrix takes it
+    transform.SetTranslation((lps[:3, :3] @ about + lps[:3, 3] - about).tolist())
+    return transform
+
+
+def point_transform(transform: Any) -> NDArray[np.float64]:
+    """RAS point transform (4, 4) of a SimpleITK transform with matrix, centre and translation."""
+    centre = np.asarray(transform.GetCenter())
+    lps = np.eye(4)
+    lps[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
+    lps[:3, 3] = np.asarray(transform.GetTranslation()) + centre - lps[:3, :3] @ centre
+    result: NDArray[np.float64] = RAS_LPS @ lps @ RAS_LPS
+    return result
+
+
 def write_itk_affine(path: Path, matrix: NDArray[np.float64]) -> None:
     """Write a RAS point transform (4, 4) as an ITK text file, which ANTs, greedy, 3D Slicer and ITK-SNAP read."""
     lps = RAS_LPS @ matrix @ RAS_LPS

@@ -14,7 +14,7 @@ from dawson.errors import ImageError
 from dawson.files import atomic_path, read_json, sha256, sidecar_path, write_sidecar
 
 # part of every step's parameters; raised when what a step computes changes
-VERSION = 3
+VERSION = 4
 
 
 @dataclass
