@@ -22,7 +22,7 @@ from dawson.governance.gate import Use, is_withdrawn, rule
 from dawson.governance.lookup import lookup
 from dawson.governance.person_files import image_digests
 from dawson.governance.salts import read_salts
-from dawson.governance.tombstones import read_tombstones, withdrawn_image
+from dawson.governance.tombstones import read_tombstones, withdrawn_images
 from dawson.governance.withdrawal import Trace, register, report_path, unfinished, withdraw
 
 RECORDS = ["governance/consent.jsonl", "governance/tombstones.jsonl", "governance/withdrawals/sub-01.json"]
@@ -91,7 +91,7 @@ def test_further_use_is_refused_and_the_image_is_recognised(study: Path, consent
     withdraw(study, "sub-01", reason="wish")
     assert rule(study, ["sub-01", "sub-02"], Use("train"), managed=True).allowed == ("sub-02",)
     assert is_withdrawn(study, "sub-01")
-    assert withdrawn_image(study, digest) == "sub-01"
+    assert withdrawn_images(study).get(digest) == "sub-01"
     assert digest in read_tombstones(study)["sub-01"].images
     assert (read_ledger(study).latest["sub-01"].status, read_ledger(study).latest["sub-01"].reason) == ("withdrawn", "wish")
     # The same voxels come back under another name, packed anew, and unpacked.

@@ -9,7 +9,9 @@ from typing import Any
 
 from dawson.classification.experiment import FINAL_SPLITS, SPLITS
 from dawson.classification.explanations import is_complete, without_person
-from dawson.files import read_json, read_tsv, write_json, write_text
+from dawson.files import atomic_path, read_json, read_tsv, write_json
+from dawson.governance.mentions import Label, delimiter_of, participants_in
+from dawson.governance.person_files import without_rows
 from dawson.governance.withdrawal import Trace
 
 RETRAIN = "retrain.json"
@@ -44,17 +46,17 @@ def take_out(folder: Path, participant_id: str) -> None:
 
 def people_in(folder: Path) -> set[str]:
     """Everybody whom a table of an experiment names."""
-    return {person for table in folder.rglob("*.tsv") for person in _people(table)}
+    return {person for table in folder.rglob("*.tsv") for person in participants_in(table)}
 
 
 def _experiments(study: Path, participant_id: str, change: bool) -> Iterator[Trace]:
-    manifests = study / "governance" / "training-manifests"
+    label, manifests = Label(participant_id), study / "governance" / "training-manifests"
     names = {folder.name for folder in _subfolders(study / "experiments")} | {path.stem for path in manifests.glob("*.tsv")}
     for name in sorted(names):
         folder, model = study / "experiments" / name, study / "models" / name
         roles = _roles(folder, participant_id)
-        learnt = _names(manifests / f"{name}.tsv", participant_id)
-        if not roles and not learnt and not any(_names(table, participant_id) for table in folder.rglob("*.tsv")):
+        learnt = _names(manifests / f"{name}.tsv", label)
+        if not roles and not learnt and not any(_names(table, label) for table in folder.rglob("*.tsv")):
             continue
         command = f"dawson study retrain {model}"
         if change:
@@ -91,6 +93,7 @@ def _reports(folder: Path, change: bool) -> Iterator[Trace]:
 
 def _clean(folder: Path, participant_id: str) -> None:
     """Take a person out of the tables and explanations of an experiment; the splits last, since they say who is still in it."""
+    label = Label(participant_id)
     for unfinished in folder.rglob(".part-*"):
         unfinished.unlink()
     tables = sorted(folder.rglob("*.tsv"), key=lambda path: path.name in (SPLITS, FINAL_SPLITS))
@@ -101,8 +104,10 @@ def _clean(folder: Path, participant_id: str) -> None:
             # Half a file, which the next run would make again in any case.
             arrays.unlink()
     for table in tables:
-        if _names(table, participant_id):
-            _drop_rows(table, participant_id)
+        if _names(table, label):
+            kept, *_ = without_rows(table.read_bytes(), label, delimiter_of(table))
+            with atomic_path(table) as temporary:
+                temporary.write_bytes(kept)
 
 
 def _done(what: str, change: bool) -> str:
@@ -112,7 +117,7 @@ def _done(what: str, change: bool) -> str:
 def _external(study: Path, participant_id: str, change: bool) -> Iterator[Trace]:
     for folder in _subfolders(study / "external"):
         derivatives = folder / "derivatives" / "dawson" / participant_id
-        if not (_names(folder / "predictions.tsv", participant_id) or derivatives.exists()):
+        if not (_names(folder / "predictions.tsv", Label(participant_id)) or derivatives.exists()):
             continue
         if change:
             # What was measured over everybody cannot be cut to fewer people without the model: the whole test is made again.
@@ -140,32 +145,5 @@ def _roles(folder: Path, participant_id: str) -> dict[str, int]:
     return found
 
 
-def _column(header: str) -> int | None:
-    names = header.rstrip("\r\n").split("\t")
-    return names.index("participant_id") if "participant_id" in names else None
-
-
-def _names(table: Path, participant_id: str) -> bool:
-    return any(person == participant_id for person in _people(table))
-
-
-def _people(table: Path) -> Iterator[str]:
-    if not table.is_file():
-        return
-    with table.open(encoding="utf-8") as lines:
-        column = _column(next(lines, ""))
-        if column is not None:
-            yield from (_cell(line, column) for line in lines)
-
-
-def _drop_rows(path: Path, participant_id: str) -> None:
-    """Rewrite a table without a person, every other line as it was."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    column = _column(lines[0])
-    kept = [line for line in lines[1:] if column is None or _cell(line, column) != participant_id]
-    write_text(path, "".join([lines[0], *kept]))
-
-
-def _cell(line: str, column: int) -> str:
-    cells = line.rstrip("\r\n").split("\t")
-    return cells[column] if column < len(cells) else ""
+def _names(table: Path, label: Label) -> bool:
+    return table.is_file() and label.is_in_table(table)

@@ -9,6 +9,7 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import say, say_whose, show_json, show_mark, show_refused, show_table
+from dawson.cli.people import prefixed_names
 from dawson.cli.study_file import find_config
 
 
@@ -75,7 +76,7 @@ def _predict_study(
     from dawson.report.prediction import write_prediction_report
 
     read = read_model(model)
-    wanted = [name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()]
+    wanted = prefixed_names(participant)
     cohort, refused = permitted(read_cohort(study), find_config(study).governance, "predict", detail={"model": read.digest})
     show_refused(refused)
     table = predict_cohort(read, cohort, out, participants=wanted, allow_simulated=allow_simulated, jobs=jobs, dask=dask)

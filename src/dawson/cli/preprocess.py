@@ -6,8 +6,8 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import say, show_refused, show_table
+from dawson.cli.people import asked_participants
 from dawson.cli.study_file import find_config
-from dawson.errors import CohortError
 
 
 def preprocess(
@@ -33,15 +33,13 @@ def preprocess(
     cohort = cohort.select(where) if where else cohort
     cohort, refused = permitted(cohort, config.governance, "select", record=not dry_run)
     show_refused(refused)
-    wanted = {name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()}
-    if missing := wanted - set(cohort.participants["participant_id"]) - set(refused):
-        raise CohortError(f"{', '.join(sorted(missing))} not in participants.tsv of {study}.", "Check the spelling of --participant.")
+    wanted = asked_participants(participant, cohort, refused)
     present = [scan for scan in cohort.scans if scan.t1w or scan.flair]
     asked = [scan for scan in present if not wanted or scan.participant_id in wanted]
     bad = excluded(derivatives, config.quality.exclude)
     scans = [scan for scan in asked if (scan.participant_id, scan.session_id) not in bad]
-    if len(scans) < len(asked):
-        say(f"Passed over, excluded by quality control: {', '.join(scan.entities for scan in asked if scan not in scans)}.")
+    if passed := [scan.entities for scan in asked if (scan.participant_id, scan.session_id) in bad]:
+        say(f"Passed over, excluded by quality control: {', '.join(passed)}.")
     if dry_run:
         rows = [[scan.participant_id, scan.session_id, bool(scan.t1w), bool(scan.flair)] for scan in scans]
         show_table("Would be preprocessed", ["participant", "session", "T1w", "FLAIR"], rows)

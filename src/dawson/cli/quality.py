@@ -10,8 +10,9 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import say, show_json, show_refused, show_table
+from dawson.cli.people import asked_participants
 from dawson.cli.study_file import find_config
-from dawson.errors import CohortError, QualityError
+from dawson.errors import QualityError
 
 app = typer.Typer(no_args_is_help=True, help="Which scans are good enough: measures, protocol, decision, verdicts.")
 
@@ -42,9 +43,7 @@ def run(
     show_refused(refused)
     # Decisions are made over everybody; --where and --participant say only who is measured now.
     chosen = {(scan.participant_id, scan.session_id) for scan in (cohort.select(where) if where else cohort).scans}
-    wanted = {name if name.startswith("sub-") else f"sub-{name}" for name in participant or ()}
-    if missing := wanted - set(cohort.participants["participant_id"]) - set(refused):
-        raise CohortError(f"{', '.join(sorted(missing))} not in participants.tsv of {study}.", "Check the spelling of --participant.")
+    wanted = asked_participants(participant, cohort, refused)
     asked = [scan for scan in cohort.scans if (scan.participant_id, scan.session_id) in chosen]
     scans = [scan for scan in asked if (scan.t1w or scan.flair) and (not wanted or scan.participant_id in wanted)]
     if dry_run:

@@ -10,6 +10,7 @@ import typer
 
 from dawson.cli import options
 from dawson.cli.console import duration, figure, heading, say, say_whose, show_json, show_mark, show_table, size
+from dawson.cli.people import prefixed_names
 from dawson.cli.study_file import find_config
 from dawson.config import StudyConfig, read_config
 
@@ -231,7 +232,7 @@ def retrain(
     read = read_model(model)
     out = read.folder.absolute().parent.parent
     paths = StudyPaths(study or out, out)
-    people = [name if name.startswith("sub-") else f"sub-{name}" for name in without or ()]
+    people = prefixed_names(without)
     done = again(paths, read.name, people, jobs=jobs, dask=dask, dry_run=dry_run)
     would = "would be " if dry_run else ""
     say(f"Left out: {', '.join(done.left_out) or 'nobody'}. Networks {would}trained anew: {done.trained}; kept: {done.kept}.")

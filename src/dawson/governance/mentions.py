@@ -157,6 +157,17 @@ def participant_column(header: bytes, delimiter: bytes) -> int | None:
     return names.index(b"participant_id") if b"participant_id" in names else None
 
 
+def participants_in(path: Path) -> set[str]:
+    """Everybody whom the participant_id column of a table names; nobody where it has none."""
+    delimiter = delimiter_of(path)
+    with path.open("rb") as lines:
+        column = participant_column(next(lines, b"").rstrip(b"\r\n"), delimiter)
+        if column is None:
+            return set()
+        cells = (line.rstrip(b"\r\n").split(delimiter) for line in lines)
+        return {row[column].decode("utf-8") for row in cells if column < len(row)}
+
+
 def _is_zip(path: Path) -> bool:
     """Whether a file is a zip container by its first bytes: npz, xlsx, docx and zip are."""
     with path.open("rb") as stream:

@@ -185,7 +185,7 @@ def _shared_file(study: Path, path: Path, label: Label, change: bool) -> Iterato
     place = path.relative_to(study).as_posix()
     suffix = path.suffix.lower()
     if suffix in TABLES:
-        kept, rows, named = _without(path.read_bytes(), label, delimiter_of(path))
+        kept, rows, named = without_rows(path.read_bytes(), label, delimiter_of(path))
         if change:
             with atomic_path(path) as temporary:
                 temporary.write_bytes(kept)
@@ -202,7 +202,7 @@ def _shared_file(study: Path, path: Path, label: Label, change: bool) -> Iterato
         yield Trace("text", place, "names the person", "look at it: a person has to change or remove it")
 
 
-def _without(content: bytes, label: Label, delimiter: bytes) -> tuple[bytes, int, int]:
+def without_rows(content: bytes, label: Label, delimiter: bytes) -> tuple[bytes, int, int]:
     """A table without the person's rows, how many these were, and how many rows of others named the person and no longer do.
 
     A row is the person's by its participant_id; in a table without that column every row is that names the person.

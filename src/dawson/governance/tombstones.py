@@ -81,11 +81,6 @@ def withdrawn_images(study: Path | str) -> dict[str, str]:
     return {digest: name for name, stone in read_tombstones(study).items() for digest in stone.images}
 
 
-def withdrawn_image(study: Path | str, digest: str) -> str | None:
-    """The participant who withdrew and had an image with this SHA-256; None where there is none."""
-    return withdrawn_images(study).get(digest)
-
-
 def tombstone_state(study: Path | str) -> dict[str, Any]:
     """How many lines the tombstones have and the SHA-256 of them, for the audit log: the file only grows."""
     lines = complete_lines(governance_folder(study) / TOMBSTONES)
