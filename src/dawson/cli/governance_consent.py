@@ -53,8 +53,9 @@ def add(
     """Record consent, or amend it: the last record of a person holds."""
     from pydantic import ValidationError
 
-    from dawson.governance.consent import ConsentRecord, problems_of, read_ledger
+    from dawson.governance.consent import ConsentRecord, read_ledger
     from dawson.governance.consent_acts import evidence_digest, record_consent
+    from dawson.governance.records import problems_of
 
     held = read_ledger(study).latest.get(participant)
     try:

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from dawson.errors import GovernanceError
-from dawson.governance.ledger import append_lines, complete_lines, governance_folder
+from dawson.governance.ledger import append_lines, governance_folder
+from dawson.governance.records import read_records
 
 EXPORTS = "exports.jsonl"
 
@@ -94,15 +94,7 @@ def read_exports(study: Path | str) -> list[ExportRecord]:
     GovernanceError
         A line is no export record.
     """
-    path = governance_folder(study) / EXPORTS
-    found: dict[str, ExportRecord] = {}
-    for number, line in enumerate(complete_lines(path), start=1):
-        try:
-            record = ExportRecord.model_validate_json(line)
-        except ValidationError:
-            raise GovernanceError(f"{path}, line {number}, is no export record.", "Restore the file from your backup.") from None
-        found[record.export_id] = record
-    return list(found.values())
+    return list({record.export_id: record for record in read_records(governance_folder(study) / EXPORTS, ExportRecord)}.values())
 
 
 def exports_with(study: Path | str, participant_id: str) -> list[ExportRecord]:

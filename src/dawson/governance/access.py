@@ -11,10 +11,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dawson.errors import DawsonError, GovernanceError
-from dawson.governance.consent import country_code, problems_of
+from dawson.governance.consent import country_code
 from dawson.governance.diseases import covers, disease_code, disease_name
 from dawson.governance.ledger import governance_folder
 from dawson.governance.permission import Action, Use
+from dawson.governance.records import problems_of
 from dawson.governance.scopes import PURPOSES, scope_code
 
 POLICY = "access.toml"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dawson.errors import DawsonError, GovernanceError
+from dawson.errors import DawsonError
 from dawson.governance.diseases import disease_code
-from dawson.governance.ledger import complete_lines, governance_folder
+from dawson.governance.ledger import governance_folder
+from dawson.governance.records import read_records
 from dawson.governance.scopes import DS, GS, NCU, NPU, NPUNCU, TS, scope_code, terms
 
 LEDGER = "consent.jsonl"
@@ -172,20 +172,5 @@ def read_ledger(study: Path | str) -> Ledger:
     GovernanceError
         A line is no consent record: then nobody's consent is known until the file is repaired.
     """
-    path = ledger_path(study)
-    records = []
-    for number, line in enumerate(complete_lines(path), start=1):
-        try:
-            records.append(ConsentRecord.model_validate_json(line))
-        except ValidationError as error:
-            raise GovernanceError(f"{path}, line {number}: {problems_of(error)}.", "Restore the file from your backup.") from None
+    records = read_records(ledger_path(study), ConsentRecord)
     return Ledger(tuple(records), {record.participant_id: record for record in records})
-
-
-def problems_of(error: ValidationError) -> str:
-    """What pydantic found wrong, as words."""
-    found: Iterable[str] = (
-        ": ".join([*(".".join(map(str, item["loc"])) for _ in (0,) if item["loc"]), item["msg"].removeprefix("Value error, ")])
-        for item in error.errors()
-    )
-    return "; ".join(found)

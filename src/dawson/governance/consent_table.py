@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from dawson.errors import DawsonError, GovernanceError
-from dawson.governance.consent import PARTICIPANT, ConsentRecord, country_code, problems_of, read_ledger
+from dawson.governance.consent import PARTICIPANT, ConsentRecord, country_code, read_ledger
 from dawson.governance.consent_acts import evidence_digest
 from dawson.governance.diseases import disease_code
+from dawson.governance.records import problems_of
 from dawson.governance.scopes import scope_code
 from dawson.governance.tombstones import read_tombstones
 

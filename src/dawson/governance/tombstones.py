@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from dawson.errors import GovernanceError
 from dawson.governance.ledger import append_lines, complete_lines, governance_folder
+from dawson.governance.records import read_records
 
 TOMBSTONES = "tombstones.jsonl"
 
@@ -44,13 +44,8 @@ def read_tombstones(study: Path | str) -> dict[str, Tombstone]:
     GovernanceError
         The file cannot be read: then nobody's data may be used until it is repaired.
     """
-    path = governance_folder(study) / TOMBSTONES
     found: dict[str, Tombstone] = {}
-    for number, line in enumerate(complete_lines(path), start=1):
-        try:
-            stone = Tombstone.model_validate_json(line)
-        except ValidationError:
-            raise GovernanceError(f"{path}, line {number}, is not a tombstone.", "Restore the file from your backup.") from None
+    for stone in read_records(governance_folder(study) / TOMBSTONES, Tombstone):
         earlier = found.get(stone.participant_id)
         if earlier is not None:
             images = {**earlier.images, **stone.images}
