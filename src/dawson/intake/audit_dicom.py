@@ -18,7 +18,7 @@ from dawson.intake.audit_text import looks_pseudonymous
 from dawson.intake.cleaning import CONTRAST_TEXT, DEEPEST_SEQUENCE
 from dawson.intake.descriptors import labels
 from dawson.intake.findings import Finding, Findings, Kind, Severity, masked
-from dawson.intake.identifiers import Identifiers, identifiers_of, texts_of
+from dawson.intake.identifiers import Identifiers, element_text, identifiers_of, texts_of
 from dawson.intake.numeric_elements import encodings_of, measured, number_of
 from dawson.intake.pixel_elements import PIXEL_DATA, end_of_picture, picture
 from dawson.intake.private_elements import AllowedElement, allowed, creator_of
@@ -66,7 +66,7 @@ class _Search:
             "identifiers": self.known,
             "encodings": encodings_of(dataset),
         }
-        self.moved = _text(dataset, "LongitudinalTemporalInformationModified").upper() in ("MODIFIED", "REMOVED")
+        self.moved = element_text(dataset, "LongitudinalTemporalInformationModified").upper() in ("MODIFIED", "REMOVED")
 
     def report(self, where: str, kind: Kind, value: str, severity: Severity, fix: str = _FIX) -> None:
         self.found.add(Finding(self.path, where, kind, masked(value), severity, fix), value)
@@ -168,7 +168,7 @@ class _Search:
         """What is about the file as a whole: its header, preamble, pixels."""
         meta = getattr(self.dataset, "file_meta", None) or Dataset()
         for keyword in ("SourceApplicationEntityTitle", "SendingApplicationEntityTitle", "PrivateInformation", "SourcePresentationAddress"):
-            if text := _text(meta, keyword):
+            if text := element_text(meta, keyword):
                 self.report(f"file header: {keyword}", "header", text, "medium")
         preamble = getattr(self.dataset, "preamble", None) or b""
         if re.search(rb"[A-Za-z]{4}", preamble):
@@ -182,7 +182,7 @@ class _Search:
                 Finding(self.path, "pixels", "face", "not marked as defaced", "low", "If it is a head, take it in with face removal."),
                 "face",
             )
-        pseudonym = _text(self.dataset, "PatientID")
+        pseudonym = element_text(self.dataset, "PatientID")
         own = pseudonym if looks_pseudonymous(pseudonym) else ""
         names = [part for part in (self.path.stem, self.path.parent.name) if self.known.inside(part.replace(own, "") if own else part)]
         for name in names:
@@ -198,10 +198,10 @@ def _is_measured(dataset: Dataset, tag: BaseTag, entry: AllowedElement, reading:
 
 
 def _says_faceless(dataset: Dataset) -> bool:
-    if _text(dataset, "RecognizableVisualFeatures") == "NO":
+    if element_text(dataset, "RecognizableVisualFeatures") == "NO":
         return True
     try:
-        return any(_text(item, "CodeValue") == "113102" for item in dataset["DeidentificationMethodCodeSequence"].value)
+        return any(element_text(item, "CodeValue") == "113102" for item in dataset["DeidentificationMethodCodeSequence"].value)
     except Exception:  # Missing, or no sequence.
         return False
 
@@ -232,10 +232,3 @@ def _described(tag: BaseTag) -> str:
         return dictionary_description(tag)
     except KeyError:
         return "unknown element"
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    try:
-        return "\\".join(texts_of(dataset[keyword].value))
-    except Exception:  # Missing, or written so that it cannot be read.
-        return ""

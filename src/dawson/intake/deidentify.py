@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from dawson.errors import IntakeError
 from dawson.intake.cleaning import Cleaner
 from dawson.intake.dates import parse_date
-from dawson.intake.identifiers import identifiers_of, texts_of
+from dawson.intake.identifiers import element_text, identifiers_of
 from dawson.intake.numeric_elements import encodings_of
 from dawson.intake.pseudonyms import Pseudonymiser, is_nobody
 from dawson.intake.quarantine import quarantine_reason
@@ -83,13 +83,13 @@ def patient_of(dataset: Dataset, options: DeidentifyOptions | None = None) -> tu
         When the file names no patient (or a placeholder) and the options give no number.
     """
     options = options or DeidentifyOptions()
-    number = options.patient_id or _text(dataset, "PatientID")
+    number = options.patient_id or element_text(dataset, "PatientID")
     if is_nobody(number):
         raise IntakeError(
             "The patient number (0010,0020) is missing, or a placeholder that several people could share.",
             "Give the number for these files, or hold them for a person.",
         )
-    return number, _text(dataset, "IssuerOfPatientID") if options.use_issuer else ""
+    return number, element_text(dataset, "IssuerOfPatientID") if options.use_issuer else ""
 
 
 def deidentify(dataset: Dataset, pseudonymiser: Pseudonymiser, options: DeidentifyOptions | None = None) -> Deidentified:
@@ -126,7 +126,7 @@ def deidentify(dataset: Dataset, pseudonymiser: Pseudonymiser, options: Deidenti
             pseudonymiser=pseudonymiser,
             identifiers=identifiers,
             participant=pseudonymiser.participant(number, issuer),
-            patient_id=_text(dataset, "PatientID"),
+            patient_id=element_text(dataset, "PatientID"),
             shift=pseudonymiser.shift_days(number, issuer),
             keep_size_weight=options.keep_size_weight,
             little_endian=dataset.original_encoding[1] is not False,
@@ -166,12 +166,5 @@ def _content_name(cleaned: Dataset) -> str:
     return f"instance without a UID {digest.hexdigest()}"
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
-    try:
-        return "\\".join(texts_of(dataset[keyword].value))
-    except Exception:  # Missing, or written so that it cannot be read.
-        return ""
-
-
 def _day(dataset: Dataset, keyword: str) -> date | None:
-    return parse_date(_text(dataset, keyword))
+    return parse_date(element_text(dataset, keyword))

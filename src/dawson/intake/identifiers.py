@@ -181,6 +181,19 @@ def texts_of(value: Any) -> list[str]:
     return [str(one).strip(" \0") for one in value]
 
 
+def element_texts(dataset: Dataset, keyword: str) -> list[str]:
+    """Values of a header's element as texts; none where it is missing, or written so that it cannot be read."""
+    try:
+        return texts_of(dataset[keyword].value)
+    except Exception:  # pydicom raises whatever the bytes provoke.
+        return []
+
+
+def element_text(dataset: Dataset, keyword: str) -> str:
+    """Values of a header's element as one text, as the standard joins them."""
+    return "\\".join(element_texts(dataset, keyword))
+
+
 def _joined(parts: list[str]) -> list[str]:
     """Two short parts of a name written as one word, in both orders; longer parts are found in any word by themselves."""
     short = [part for part in parts if len(squeezed(part)) < 4][:12]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from dawson.intake.identifiers import texts_of
+from dawson.intake.identifiers import element_text, element_texts
 
 # MR Image, Enhanced MR, Enhanced MR Color, Legacy Converted Enhanced MR (PS3.4 B.5).
 MR_IMAGE_CLASSES = {
@@ -33,13 +33,13 @@ def quarantine_reason(dataset: Dataset) -> str | None:
     dataset : pydicom.Dataset
         Read with or without its pixels.
     """
-    sop_class = _text(dataset, "SOPClassUID")
+    sop_class = element_text(dataset, "SOPClassUID")
     for known, reason in _KINDS.items():
         if sop_class == known or sop_class.startswith(known + "."):
             return reason
     if sop_class and sop_class not in MR_IMAGE_CLASSES:
         return "is no MR image (its SOP class says so)"
-    modality = _text(dataset, "Modality").upper()
+    modality = element_text(dataset, "Modality").upper()
     if modality and modality != "MR":
         return "is no MR image (its modality says so)"
     if not sop_class and not modality:
@@ -48,14 +48,14 @@ def quarantine_reason(dataset: Dataset) -> str | None:
 
 
 def _drawn_in(dataset: Dataset) -> str | None:
-    if _text(dataset, "BurnedInAnnotation").upper() not in ("", "NO"):
+    if element_text(dataset, "BurnedInAnnotation").upper() not in ("", "NO"):
         return "has annotation burned into its pixels (0028,0301)"
-    if _text(dataset, "ConversionType"):
+    if element_text(dataset, "ConversionType"):
         return "was captured or digitised (0008,0064)"
-    image_type = " ".join(_texts(dataset, "ImageType")).upper()
+    image_type = " ".join(element_texts(dataset, "ImageType")).upper()
     if any(word in image_type for word in _SCREEN):
         return "is a screen capture (0008,0008)"
-    if _text(dataset, "PhotometricInterpretation").upper() not in ("", "MONOCHROME1", "MONOCHROME2"):
+    if element_text(dataset, "PhotometricInterpretation").upper() not in ("", "MONOCHROME1", "MONOCHROME2"):
         return "is a colour image: text may be drawn into it (0028,0004)"
     if _number(dataset, "SamplesPerPixel", 1) > 1:
         return "is a colour image: text may be drawn into it (0028,0002)"
@@ -84,20 +84,8 @@ def _overlay_in_pixels(dataset: Dataset) -> bool:
     return False
 
 
-def _texts(dataset: Dataset, keyword: str) -> list[str]:
-    try:
-        element = dataset[keyword]
-        return texts_of(element.value)
-    except Exception:  # Missing, or written so that it cannot be read.
-        return []
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    return "\\".join(_texts(dataset, keyword))
-
-
 def _number(dataset: Dataset, keyword: str, otherwise: int) -> int:
     try:
-        return int(float(_text(dataset, keyword)))
+        return int(float(element_text(dataset, keyword)))
     except (ValueError, OverflowError):
         return otherwise

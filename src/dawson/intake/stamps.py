@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from dawson.intake.identifiers import Identifiers, texts_of
+from dawson.intake.identifiers import Identifiers, element_texts
 from dawson.intake.profile import TABLE_EDITION
 
 # Constant, so that the same scan gives the same bytes on every machine.
@@ -57,7 +57,7 @@ def stamp(cleaned: Dataset, original: Dataset, identifiers: Identifiers, *, defa
     items.extend(_code(code) for code in codes if ("DCM", code) not in known)
     cleaned.DeidentificationMethodCodeSequence = Sequence(items)
     cleaned.LongitudinalTemporalInformationModified = "MODIFIED"
-    faces = "NO" if defaced else next((text for text in _texts(original, "RecognizableVisualFeatures") if text in ("YES", "NO")), "")
+    faces = "NO" if defaced else next((text for text in element_texts(original, "RecognizableVisualFeatures") if text in ("YES", "NO")), "")
     if faces:
         cleaned.RecognizableVisualFeatures = faces
 
@@ -123,7 +123,7 @@ def _earlier_codes(original: Dataset, identifiers: Identifiers) -> list[Dataset]
 def _copied(item: Dataset, identifiers: Identifiers) -> Dataset | None:
     copied = Dataset()
     for keyword in _CODE_ITEM:
-        texts = _texts(item, keyword)
+        texts = element_texts(item, keyword)
         if texts and all(_safe(text, identifiers) for text in texts):
             copied.add(DataElement(item[keyword].tag, "LO" if keyword == "CodeMeaning" else "SH", texts, validation_mode=0))
     return copied if "CodeValue" in copied and "CodingSchemeDesignator" in copied and "CodeMeaning" in copied else None
@@ -139,10 +139,3 @@ def _code(value: str) -> Dataset:
 
 def _safe(text: str, identifiers: Identifiers) -> bool:
     return bool(text) and text.isascii() and text.isprintable() and len(text) <= 64 and not identifiers.inside(text)
-
-
-def _texts(dataset: Dataset, keyword: str) -> list[str]:
-    try:
-        return texts_of(dataset[keyword].value)
-    except Exception:  # Missing, or written so that it cannot be read.
-        return []
