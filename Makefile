@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types floors docs check clean
+.PHONY: help setup demo test test-all lint types floors docs check clean lesion-model
 
 help:  ## Show these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ setup: $(VENV)/.develop  ## Install Dawson and its tools into .venv
 
 demo: $(VENV)/.runtime  ## Simulate a cohort, run a study on it, read four new scans (about 10 minutes with the installation)
 	$(BIN)/dawson demo --out demo
+
+lesion-model: $(VENV)/.develop  ## Simulate training cohorts and train the lesion network (hours)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_lesion_model.py build/lesion-model --out src/dawson/lesions/models/shipped --jobs $(WORKERS)
 
 test: $(VENV)/.develop  ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -9,7 +9,7 @@ def register(app: typer.Typer) -> None:
     """Add every command to the application, once."""
     if app.registered_groups or app.registered_commands:
         return
-    from dawson.cli import cohort, demo, governance, intake, model, predict, preprocess, quality, report, simulate, study
+    from dawson.cli import cohort, demo, governance, intake, lesions, model, predict, preprocess, quality, report, simulate, study
 
     app.command("demo")(demo.demo)
     app.add_typer(study.app, name="study")
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(intake.app, name="intake")
     app.command("preprocess")(preprocess.preprocess)
     app.add_typer(quality.app, name="quality")
+    app.add_typer(lesions.app, name="lesions")
     app.command("predict")(predict.predict)
     app.add_typer(model.app, name="model")
     app.command("report")(report.report)

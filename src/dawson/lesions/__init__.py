@@ -1,0 +1,1 @@
+"""Lesions found, measured, followed and agreed upon, scan by scan through a study."""
