@@ -123,6 +123,16 @@ class ComparatorsSection(Section):
     clinical: tuple[str, ...] = ()
 
 
+class HarmonisationSection(Section):
+    """What is done about differences between scanners; whatever it learns, it learns from the training people of a fold."""
+
+    intensity: Literal["none", "nyul", "whitestripe"] = "none"
+    features: Literal["none", "combat"] = "none"
+    covariates: tuple[str, ...] = ("age", "sex")
+    reference_site: str = ""
+    unseen: Literal["refuse", "estimate"] = "refuse"
+
+
 class StudyConfig(Section):
     """The whole study file."""
 
@@ -134,6 +144,17 @@ class StudyConfig(Section):
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
     comparators: ComparatorsSection = ComparatorsSection()
+    harmonisation: HarmonisationSection = HarmonisationSection()
+
+    @model_validator(mode="after")
+    def _covariates_are_known_of_new_people(self) -> StudyConfig:
+        for column, what in ((self.study.diagnosis_column, "the diagnosis"), (self.study.site_column, "the site")):
+            if column in self.harmonisation.covariates:
+                raise ValueError(
+                    f"harmonisation.covariates names {column!r}, {what}: harmonising with the diagnosis would hand every test patient's "
+                    "label to the classifier, and the site is what is taken away"
+                )
+        return self
 
     def updated(self, **sections: dict[str, Any]) -> StudyConfig:
         """A copy with some values replaced; a value of None leaves the old one.

@@ -11,16 +11,16 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from dawson.classification.comparator_runs import MASKS, derivative_roots, run_comparators
+from dawson.classification.comparator_runs import MASKS, run_comparators
 from dawson.classification.comparators import comparator, comparator_names, fusion
 from dawson.classification.comparators.material import Material
 from dawson.classification.comparators.regression import encoder
 from dawson.classification.comparators.rules import answer_probabilities
 from dawson.classification.comparison import compare_models, comparison_tables
-from dawson.classification.experiment import StudyPaths
 from dawson.classification.images import UsableImages
 from dawson.classification.out_of_sample import patient_means
 from dawson.cohort.dataset import Cohort
+from dawson.cohort.derivative_roots import derivative_roots
 from dawson.cohort.scan import Scan
 from dawson.cohort.splits import make_splits
 from dawson.config import EvaluationSection, SplitSection, StudyConfig, parse_config
@@ -281,7 +281,7 @@ def study(tmp_path: Path) -> Callable[..., tuple[object, ...]]:
         empty = images.head(0)
         cohort = Cohort(tmp_path / "study", empty, images[KEYS], scans, {}, True, "tests")
         config = parse_config({"study": {"classes": ["A", "B"], "positive": "B"}, "comparators": settings}, "the test")
-        roots = derivative_roots(StudyPaths(tmp_path / "study", tmp_path / "out"))
+        roots = derivative_roots(tmp_path / "study", tmp_path / "out" / "derivatives" / "dawson")
         return cohort, UsableImages(images, empty), given.splits, given.network, config, roots
 
     return make

@@ -43,8 +43,17 @@ def test_a_temperature_of_one_leaves_the_headline_probabilities_as_they_are(scor
 def test_each_repeat_has_its_temperature_and_out_of_sample_improvement_is_counted(scores: Scores) -> None:
     table, _ = scores(np.random.default_rng(2), repeats=10, held=120, tested=60, too_sure=2.5, noise=0.1)
     assert len(temperatures(table, CLASSES)) == 10
-    improved = calibration_part(table, CLASSES, "B", SECTION)["nll_improved_repeats"]
-    assert improved["of"] == 10 and improved["improved"] >= 9
+    part = calibration_part(table, CLASSES, "B", SECTION)
+    for improved in (part["nll_improved_repeats"], part["single_networks"]["nll_improved_repeats"]):
+        assert improved["of"] == 10 and improved["improved"] >= 9
+
+
+def test_the_loss_of_a_network_by_itself_is_the_mean_over_its_rows(scores: Scores) -> None:
+    table, _ = scores(np.random.default_rng(5), held=60, tested=30, too_sure=2.5, noise=1.0)
+    tests = with_temperature(table[table["role"] == "test"], {0: 1.0}, CLASSES)
+    of_truth = np.where(tests["label"] == "A", tests["probability_A"], tests["probability_B"])
+    alone = calibration_part(table, CLASSES, "B", SECTION)["single_networks"]
+    assert alone["nll"]["before"] == pytest.approx(-np.log(of_truth).mean())
 
 
 def test_scans_of_a_person_are_one_row(scores: Scores) -> None:

@@ -41,6 +41,13 @@ def test_expired_consent_keeps_somebody_out_of_everything(study: Path, dawson, t
         assert "sub-010" not in (study / "experiments" / "small" / name).read_text()
     assert "sub-010" not in (study / "governance" / "training-manifests" / "small.tsv").read_text()
     assert "sub-010\t" in (study / "experiments" / "small" / "exclusions.tsv").read_text()
+    files = [path for place in ("experiments", "models", "derivatives") for path in (study / place).rglob("*") if path.is_file()]
+    naming = {path.name for path in files if b"sub-010" in path.read_bytes() or "sub-010" in path.as_posix()}
+    # Of the simulator the lesion masks of everybody are there; the study adds only why the person was left out.
+    assert {name for name in naming if "desc-sim" not in name} == {"exclusions.tsv", "report.html"}
+    report = (study / "experiments" / "small" / "report.html").read_text()
+    assert all("consent expired" in report[found.start() : found.start() + 200] for found in re.finditer("sub-010", report))
+    assert json.loads(dawson("governance", "status", study, "--json").stdout)["pages"] == {}
     out = tmp_path / "export"
     words = ("--purpose", "disease-research", "--licence", "CC-BY-4.0", "--no-raw", "--derivatives", "--public", "--country", "DE")
     done = dawson("cohort", "export", study, out, *words)

@@ -32,6 +32,7 @@ from dawson.errors import CohortError, ConsentError, GovernanceError, ImageError
 from dawson.files import read_json, read_tsv, sha256, write_json
 from dawson.governance.consent import ConsentRecord
 from dawson.governance.consent_acts import record_consent
+from dawson.governance.image_copies import contents_of
 from dawson.governance.tombstones import set_tombstone
 
 OWN = StudyConfig()
@@ -519,9 +520,13 @@ def test_consent_is_asked_again_at_the_moment_of_the_export(faceless, tmp_path):
 
 def test_the_image_of_somebody_who_withdrew_does_not_go_under_another_name(faceless, tmp_path):
     image = faceless / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.nii.gz"
-    set_tombstone(faceless, "sub-77", {sha256(image): image.stat().st_size})
+    plan = plan_export(faceless, options(), StudyConfig())
+    set_tombstone(faceless, "sub-77", contents_of(image))
+    again = plan_export(faceless, options(), StudyConfig())
+    assert "sub-01" in plan.people and "sub-01" not in again.people
+    assert again.refused == {"sub-01": "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz is an image of sub-77, who has withdrawn"}
     with pytest.raises(ConsentError, match="image of sub-77, who has withdrawn"):
-        made(faceless, tmp_path / "out")
+        write_export(plan, tmp_path / "out", StudyConfig())
     assert list(tmp_path.glob(".part-*")) == [] and not (tmp_path / "out").exists()
     assert [record.state for record in read_exports(faceless)] == ["abandoned"]
 

@@ -18,6 +18,7 @@ from dawson.files import read_json, read_tsv, sha256
 from dawson.intake.batch import Intake, Options, take_in
 
 MakeSeries = Callable[..., list[Path]]
+_RETURNED = "it is a scan of somebody who has withdrawn from this study, under another number"
 pytestmark = pytest.mark.usefixtures("keys")
 
 
@@ -305,6 +306,43 @@ def test_a_person_who_has_withdrawn_is_not_taken(tmp_path: Path, source: Path) -
     again = _take(source, study)
     assert again.counts["taken"] == 0 and not list(study.glob("sub-*/**/*.nii.gz"))
     assert any("withdrawn" in row.reason for row in again.rows)
+
+
+def test_a_scan_of_a_person_who_has_withdrawn_is_known_under_another_number(
+    tmp_path: Path, source: Path, make_series: MakeSeries, flair: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pydicom import dcmread
+
+    from dawson.governance import withdrawal
+    from dawson.intake.withdrawal import IntakeOfPerson
+
+    monkeypatch.setattr(withdrawal, "_hooks", {})
+    withdrawal.register("intake", IntakeOfPerson())
+    study = tmp_path / "study"
+    done = _take(source, study)
+    person = next(row.participant_id for row in done.rows if row.status == "taken")
+    withdrawal.withdraw(study, person)
+    # The same files under another number; then also under other UIDs, as another archive sends them.
+    for path in source.glob("[ab]/*"):
+        data = dcmread(path)
+        data.PatientID = "OTHER-1"
+        data.save_as(path)
+    again = _take(source, study)
+    assert again.counts["taken"] == 0 and [row.reason for row in again.rows].count(_RETURNED) == 2
+    assert {item.reason for item in again.plan.planned if item.decision == "reject"} >= {_RETURNED}
+    for folder in ("a", "b"):
+        for number, path in enumerate(sorted(source.glob(f"{folder}/*"))):
+            data = dcmread(path)
+            data.PatientID, data.StudyInstanceUID, data.SeriesInstanceUID = "OTHER-2", "1.2.9", f"1.2.9.{ord(folder)}"
+            data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"{data.SeriesInstanceUID}.{number}"
+            data.save_as(path)
+    third = _take(source, study)
+    assert [item.decision for item in third.plan.planned].count("take") == 2, "by its instances it is another scan"
+    assert third.counts["taken"] == 0 and [row.reason for row in third.rows].count(_RETURNED) == 2
+    assert not list(study.glob("sub-*/**/*.nii.gz"))
+    # A new scan of whoever bears that number is taken.
+    make_series(tmp_path / "new", seed=77, PatientID="OTHER-2", **flair)
+    assert _take(tmp_path / "new", study).counts["taken"] == 1
 
 
 def test_deidentified_dicom_and_the_link_stay_outside(tmp_path: Path, source: Path) -> None:

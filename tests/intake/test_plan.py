@@ -211,3 +211,41 @@ def test_numbers_that_no_scanner_writes_do_not_come_into_the_table(tmp_path: Pat
 
 def test_an_empty_description_has_no_code() -> None:
     assert Codes(SECRET).words(" ") == "" and Codes(SECRET).words("t2").startswith("W-")
+
+
+def test_signs_that_do_not_print_make_nobody_another_person(tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]) -> None:
+    from dawson.intake.process import Job, deidentify_series
+    from dawson.intake.sources import Limits
+
+    plain = Pseudonymiser(SECRET).participant("MRN-4711")
+    for name, number in {"tab": "MRN\t-4711", "no break": "MRN-4711\u00ad", "end": "MRN-4711\x1b "}.items():
+        assert Pseudonymiser(SECRET).participant(number) == plain
+        make_series(tmp_path / name, PatientID=number, SpecificCharacterSet="ISO_IR 192", **flair)
+        (item,) = _plan(tmp_path / name, tmp_path / "study").planned
+        assert (item.decision, item.participant_id) == ("take", f"sub-{plain}")
+        job = Job(tmp_path / name, Limits(), (item,), SECRET, tmp_path, False, True, False)
+        deidentify_series(job, item, tmp_path / f"out {name}")
+
+
+def test_numbers_that_differ_in_zeros_or_signs_are_two_people_to_be_looked_at(
+    tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]
+) -> None:
+    for name, number in {"a": "P-007", "b": "P7", "c": "P-70", "d": "Q-7"}.items():
+        make_series(tmp_path / "in" / name, PatientID=number, **flair)
+    planned = {item.series.header.patient_id: item for item in _plan(tmp_path / "in", tmp_path / "study").planned}
+    assert len({item.participant_id for item in planned.values()}) == 4 and {item.decision for item in planned.values()} == {"take"}
+    assert planned["P7"].participant_id in planned["P-007"].reason and planned["P-007"].participant_id in planned["P7"].reason
+    assert planned["P-70"].reason == planned["Q-7"].reason == ""
+    assert "P-007" not in " ".join(str(cell) for cell in planned["P7"].row().cells().values())
+
+
+def test_a_number_of_other_zeros_than_that_of_somebody_in_the_study_is_to_be_looked_at(
+    tmp_path: Path, make_series: MakeSeries, flair: dict[str, Any]
+) -> None:
+    study = tmp_path / "study"
+    (study / f"sub-{Pseudonymiser(SECRET).participant('00815')}").mkdir(parents=True)
+    make_series(tmp_path / "in", PatientID="815", **flair)
+    (item,) = _plan(tmp_path / "in", study).planned
+    assert f"sub-{Pseudonymiser(SECRET).participant('00815')}" in item.reason and item.decision == "take"
+    make_series(tmp_path / "other", PatientID="8150", **flair)
+    assert _plan(tmp_path / "other", study).planned[0].reason == ""

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dawson.classification.comparator_runs import run_comparators
+from dawson.classification.comparator_runs import run_comparators, study_material
 from dawson.classification.comparators import comparator
 from dawson.classification.comparison import compare_models, comparison_tables
+from dawson.classification.harmonisation import site_findings
 from dawson.classification.lesion_tables import find_lesion_mask, mask_makers
 from dawson.classification.saliency_tests import run_saliency_tests
 from dawson.classification.soft_targets import decisive_rows
@@ -130,12 +131,48 @@ def assess_comparators(
         table, reasons = run_comparators(cohort, plan.usable, plan.splits, predictions, config, roots, jobs=jobs, dask=dask)
         write_tsv(folder / "comparators.tsv", table)
         models = comparison_tables(decisive_rows(predictions, config.study.classes), table)
-        result = compare_models(models, plan.splits, config.study.classes, config.study.positive, config.evaluation)
+        said = {name: f"{comparator(name).description}, without site effects (ComBat)" for name in ("lesion-features",)}
+        said = said if config.harmonisation.features != "none" else {}
+        result = compare_models(models, plan.splits, config.study.classes, config.study.positive, config.evaluation, descriptions=said)
         reads = any(comparator(name).needs_lesions or name == "fusion" for name in table["model"].unique())
         masks = _masks(cohort, config, roots, plan.splits) if reads else {}
         return result | {"left_out": reasons, "lesion_masks": mask_makers(masks.values())}
 
     content: dict[str, Any] = written(folder / "comparison.json", compared)
+    return content
+
+
+def assess_sites(
+    folder: Path,
+    predictions: pd.DataFrame,
+    plan: Plan,
+    cohort: Cohort,
+    config: StudyConfig,
+    roots: Sequence[Path],
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+) -> dict[str, Any] | None:
+    """Write harmonisation.json where there is something to say of sites; parameters as of `assess_comparators`.
+
+    Returns
+    -------
+    dict or None
+        Its content; None where no file is written, and one of an earlier attempt is removed.
+    """
+    path = folder / "harmonisation.json"
+    made: list[Any] = []
+
+    def material() -> Any:
+        if not made:
+            made.append(study_material(cohort, plan.usable, plan.splits, predictions, config, roots, jobs=jobs, dask=dask)[0])
+        return made[0]
+
+    content = site_findings(plan.usable.table, config, material)
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_json(path, content)
     return content
 
 

@@ -149,16 +149,12 @@ def calibration_part(
     found = temperatures(predictions, classes)
     tests = predictions[predictions["role"] == "test"]
     # Both from logits: stored probabilities are rounded, which a likelihood does not forgive.
-    before, after = (repeat_means(with_temperature(tests, each, classes)) for each in (dict.fromkeys(found, 1.0), found))
-    losses = {
-        name: [
-            negative_log_likelihood(cases.probability, cases.truth)
-            for cases in (Cases(part, classes, positive) for _, part in table.groupby("repeat"))
-        ]
-        for name, table in (("before", before), ("after", after))
-    }
+    single = {"before": with_temperature(tests, dict.fromkeys(found, 1.0), classes), "after": with_temperature(tests, found, classes)}
+    averaged = {name: repeat_means(table) for name, table in single.items()}
+    # Of a network by itself, for which the temperature was fitted, and of the mean of the fold models' probabilities, which is used.
+    alone, together = ({name: _losses(table, classes, positive) for name, table in tables.items()} for tables in (single, averaged))
     values = np.array(list(found.values()))
-    figures = {name: calibration_figures(table, classes, positive, section, seed) for name, table in (("before", before), ("after", after))}
+    figures = {name: calibration_figures(table, classes, positive, section, seed) for name, table in averaged.items()}
     return {
         "method": "temperature",
         "about": ABOUT,
@@ -167,11 +163,23 @@ def calibration_part(
         "before": {name: figures["before"][name] for name in FIGURES},
         "after": {name: figures["after"][name] for name in FIGURES},
         "reliability": {name: figures[name]["reliability"] for name in ("before", "after")},
-        "nll_improved_repeats": {
-            "improved": int(sum(b > a for b, a in zip(losses["before"], losses["after"], strict=True))),
-            "of": len(losses["before"]),
+        "nll_improved_repeats": _improved(together),
+        "single_networks": {
+            "nll": {name: float(np.mean(losses)) for name, losses in alone.items()},
+            "nll_improved_repeats": _improved(alone),
         },
     }
+
+
+def _losses(tests: pd.DataFrame, classes: Sequence[str], positive: str) -> list[float]:
+    """Negative log-likelihood of the rows of each repeat."""
+    cases = [Cases(part, classes, positive) for _, part in tests.groupby("repeat")]
+    return [negative_log_likelihood(case.probability, case.truth) for case in cases]
+
+
+def _improved(losses: Mapping[str, Sequence[float]]) -> dict[str, int]:
+    """In how many repeats the loss fell."""
+    return {"improved": sum(b > a for b, a in zip(losses["before"], losses["after"], strict=True)), "of": len(losses["before"])}
 
 
 def calibration_figures(

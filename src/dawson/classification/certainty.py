@@ -252,7 +252,7 @@ def member_figures(probability: NDArray[np.float64], classes: Sequence[str]) -> 
 def member_features(model: Model, networks: Sequence[torch.nn.Module], images: NDArray[np.float32]) -> list[NDArray[np.float64]]:
     """Features of images by each member, each of shape (images, features)."""
     layer = architecture(model.training.network).gradcam_layer
-    return [features_of(network, images, layer) for network in networks]
+    return [features_of(network, seen, layer) for network, seen in zip(networks, model.member_images(images), strict=True)]
 
 
 def read_certainty(model: Model) -> Certainty | None:

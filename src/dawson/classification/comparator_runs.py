@@ -18,21 +18,11 @@ from dawson.errors import ExperimentError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dawson.classification.experiment import StudyPaths
     from dawson.cohort.dataset import Cohort
     from dawson.config import StudyConfig
 
 MASKS = "lesion masks"
 """Key of the reasons under which it stands whose lesion masks are missing where some are there."""
-
-
-def derivative_roots(paths: StudyPaths) -> list[Path]:
-    """Where lesion masks are looked for: the results' derivatives, then those of the study, by name of their makers."""
-    roots = [paths.derivatives]
-    for parent in (paths.out / "derivatives", paths.study / "derivatives"):
-        found = sorted(item for item in parent.iterdir() if item.is_dir()) if parent.is_dir() else []
-        roots += [item for item in found if item.resolve() not in {known.resolve() for known in roots}]
-    return roots
 
 
 def run_comparators(
@@ -83,20 +73,8 @@ def run_comparators(
     import pandas as pd
 
     chosen = [comparator(name) for name in config.comparators.enabled]
-    guard_images(splits, usable)
-    checked_test_rows(predictions, splits, config.study.classes)
-    network, plan = _text_keys(predictions), _text_keys(splits)
-    images = usable.table.merge(plan[KEYS].drop_duplicates(), on=KEYS, how="inner").reset_index(drop=True)
-    plan = plan[plan["repeat"].isin(network["repeat"].unique())].reset_index(drop=True)
-    lesions = _lesions(cohort, images, config, derivatives_roots, jobs, dask) if _wants_lesions(chosen) else LesionTables({}, {})
-    material = Material(
-        images,
-        plan,
-        network,
-        lesions.lesions,
-        tuple(config.study.classes),
-        config.training.class_weights,
-        tuple(config.comparators.clinical),
+    material, lesions = study_material(
+        cohort, usable, splits, predictions, config, derivatives_roots, lesions=_wants_lesions(chosen), jobs=jobs, dask=dask
     )
     tables, reasons = [], _missing_masks(lesions)
     for entry in chosen:
@@ -109,6 +87,42 @@ def run_comparators(
             tables.append(table)
     columns = ["model", "repeat", "fold", *KEYS, "role", "label", *(f"probability_{name}" for name in config.study.classes)]
     return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)), reasons
+
+
+def study_material(
+    cohort: Cohort,
+    usable: UsableImages,
+    splits: pd.DataFrame,
+    predictions: pd.DataFrame,
+    config: StudyConfig,
+    derivatives_roots: Sequence[Path],
+    *,
+    lesions: bool = True,
+    jobs: int = 1,
+    dask: str | None = None,
+) -> tuple[Material, LesionTables]:
+    """What comparators work on, once the guard has seen it; parameters and errors as of `run_comparators`.
+
+    `lesions` says whether lesion masks are read.
+    """
+    guard_images(splits, usable)
+    checked_test_rows(predictions, splits, config.study.classes)
+    network, plan = _text_keys(predictions), _text_keys(splits)
+    images = usable.table.merge(plan[KEYS].drop_duplicates(), on=KEYS, how="inner").reset_index(drop=True)
+    plan = plan[plan["repeat"].isin(network["repeat"].unique())].reset_index(drop=True)
+    tables = _lesions(cohort, images, config, derivatives_roots, jobs, dask) if lesions else LesionTables({}, {})
+    material = Material(
+        images,
+        plan,
+        network,
+        tables.lesions,
+        tuple(config.study.classes),
+        config.training.class_weights,
+        tuple(config.comparators.clinical),
+        config.harmonisation,
+        config.study.site_column,
+    )
+    return material, tables
 
 
 def _run(entry: Comparator, material: Material, lesions: LesionTables) -> pd.DataFrame:

@@ -101,6 +101,8 @@ def open_experiment(folder: Path, config: StudyConfig, restart: bool = False) ->
 def _differences(old: StudyConfig, new: StudyConfig) -> list[str]:
     free = {("split", "repeats")} if new.split.scheme == "held-out-draw" else set()
     free |= {("training", "device"), ("study", "name")}
+    # Features are harmonised for the comparators, which are made anew each time; brightness decides the network.
+    free |= {("harmonisation", name) for name in ("features", "covariates", "reference_site", "unseen")}
     # What judges the results may change; consent is asked at every use, whatever an experiment was recorded with.
     free_sections = {"evaluation", "comparators", "governance"}
     before, after = old.model_dump(exclude=free_sections), new.model_dump(exclude=free_sections)

@@ -98,7 +98,8 @@ def run_external(
     usable, quality = _usable(model, cohort, paths, config, folder, resolve_jobs(jobs), dask)
     networks, certainty = model.networks(), read_certainty(model)
     images = np.array(stack_of(usable.table))  # its own: the kept stack is read-only, which torch warns of
-    logits = np.stack([predict_logits(network, images) for network in networks]).astype(np.float64)
+    seen = model.member_images(images)
+    logits = np.stack([predict_logits(network, own) for network, own in zip(networks, seen, strict=True)]).astype(np.float64)
     predictions = _predictions(model, usable.table, logits)
     write_tsv(folder / "predictions.tsv", predictions)
     write_tsv(folder / "exclusions.tsv", usable.exclusions)

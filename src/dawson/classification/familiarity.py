@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dawson.classification.images import label_indices, stack_of
+from dawson.classification.images import label_indices
 from dawson.classification.networks import architecture
+from dawson.classification.runs import seen_images
 from dawson.statistics.familiarity import FeatureCloud, cloud_distance, fit_cloud, share_as_far
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def learn_familiarity(
     distances = []
     for number, (run, network) in enumerate(zip(members, networks, strict=True)):
         table = run.table.sort_values(["participant_id", "session_id"]).reset_index(drop=True)
-        features = features_of(network, stack_of(table), architecture(run.training.network).gradcam_layer)
+        features = features_of(network, seen_images(run, table)[0], architecture(run.training.network).gradcam_layer)
         train = (table["role"] == "train").to_numpy()
         cloud = fit_cloud(features[train], label_indices(table.loc[train, "label"].tolist(), run.classes))
         held = (table["role"] == "validation").to_numpy()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawson.classification.device import choose
+from dawson.classification.image_harmonisation import IntensityScale, harmonised
 from dawson.classification.images import CONTENT_COLUMNS
 from dawson.classification.networks import architecture
 from dawson.config import PreprocessSection, TrainingSection
@@ -81,6 +82,7 @@ def write_model(
             "manifest_sha256": sha256(manifest),
             "members": [
                 {"file": run.weights.name, "sha256": record["weights_sha256"], "best_epoch": record["best_epoch"]}
+                | ({"intensity": record["intensity"]} if "intensity" in record else {})
                 for run, record in zip(members, records, strict=True) if run.weights is not None
             ],
             "software": environment(),
@@ -157,13 +159,19 @@ class Model:
             members.append(load_member(path, self.training, int(self.description["channels"]), len(self.classes)))
         return members
 
+    def member_images(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Images as each member sees them: harmonised as those that it learnt from, where these were."""
+        scales = [member.get("intensity") for member in self.description["members"]]
+        return [harmonised(IntensityScale.from_json(scale) if scale else None, images) for scale in scales]
+
     def member_logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of every member, shape (members, images, classes)."""
         import numpy as np
 
         from dawson.classification.training import predict_logits
 
-        return np.stack([predict_logits(network, images) for network in self.networks()])
+        own = self.member_images(images)
+        return np.stack([predict_logits(network, seen) for network, seen in zip(self.networks(), own, strict=True)])
 
 
 def load_member(weights: Path, training: TrainingSection, channels: int, classes: int) -> torch.nn.Module:

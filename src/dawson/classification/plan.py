@@ -155,6 +155,7 @@ def make_runs(
                 folder=folder,
                 explain=explained and repeat == EXPLAINED_REPEAT,
                 weights=weights / f"{member}.safetensors" if weights is not None else None,
+                intensity=config.harmonisation.intensity,
             )
         )
     return runs

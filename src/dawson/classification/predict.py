@@ -218,7 +218,7 @@ def _write(reading: Reading, scan: Scan, derivatives: Path, row: Mapping[str, An
     model, networks, certainty = reading.model, reading.networks, reading.certainty
     image = read_stack([scan.derivative(derivatives, CHANNELS_NAME)])
     withheld = model.simulated and not reading.allow_simulated and not is_simulated(scan.flair)
-    logits = np.stack([predict_logits(network, image)[0] for network in networks])
+    logits = np.stack([predict_logits(network, seen)[0] for network, seen in zip(networks, model.member_images(image), strict=True)])
     probability = member_figures(softmax(logits), model.classes)
     sure = certainty.of_scan(logits.astype(np.float64)) if certainty else None
     # Members that are tempered first may average to another class where they nearly balance: the page must not contradict itself.
@@ -252,12 +252,13 @@ def _write(reading: Reading, scan: Scan, derivatives: Path, row: Mapping[str, An
 
 def _explain(model: Model, networks: Sequence[Any], image: np.ndarray, winner: int) -> dict[str, np.ndarray]:
     layer = architecture(model.training.network).gradcam_layer
-    grid = np.mean([explain.grad_cam(network, image, layer, len(model.classes))[0] for network in networks], axis=0)
+    pairs = list(zip(networks, model.member_images(image), strict=True))
+    grid = np.mean([explain.grad_cam(network, seen, layer, len(model.classes))[0] for network, seen in pairs], axis=0)
     target = np.array([winner])
     return {
         "image": image[0], "gradcam_grid": grid, "gradcam": explain.upsample(grid, image.shape[-2:]),
-        "occlusion": np.mean([explain.occlusion(network, image)[0] for network in networks], axis=0),
-        "attribution": np.mean([explain.integrated_gradients(network, image, target)[0] for network in networks], axis=0),
+        "occlusion": np.mean([explain.occlusion(network, seen)[0] for network, seen in pairs], axis=0),
+        "attribution": np.mean([explain.integrated_gradients(network, seen, target)[0] for network, seen in pairs], axis=0),
     }  # fmt: skip
 
 

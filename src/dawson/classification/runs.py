@@ -12,6 +12,7 @@ import numpy as np
 
 from dawson.classification.device import choose
 from dawson.classification.explanations import explanation_arrays, is_complete
+from dawson.classification.image_harmonisation import IntensityScale, fit_intensity, harmonised
 from dawson.classification.images import label_indices, stack_of
 from dawson.classification.soft_targets import target_columns, targets_of
 from dawson.classification.training import predict_logits, softmax, train
@@ -20,6 +21,7 @@ from dawson.files import atomic_path, digest_of, read_json, read_tsv, sha256, wr
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from dawson.classification.training import Trained
     from dawson.config import TrainingSection
@@ -47,6 +49,8 @@ class Run:
         Also explain the test images.
     weights : Path or None
         Where to keep the weights; None forgets them.
+    intensity : str
+        Harmonisation of brightness, fitted on the training images of this run; see `image_harmonisation`.
     """
 
     repeat: int
@@ -58,6 +62,7 @@ class Run:
     folder: Path
     explain: bool = False
     weights: Path | None = None
+    intensity: str = "none"
 
     @property
     def name(self) -> str:
@@ -88,7 +93,8 @@ class Run:
         rows = self._rows(images)
         settings = self.training.model_dump(exclude={"device", "precision"})
         content = [sorted(rows), list(self.classes), settings, self.seed, self.repeat, self.fold]
-        return digest_of(content)
+        # Only where something is harmonised, so that runs from before this setting existed keep their digest.
+        return digest_of(content if self.intensity == "none" else [*content, {"intensity": self.intensity}])
 
     @property
     def record(self) -> Path:
@@ -137,6 +143,26 @@ class Run:
         return sorted(judged.to_numpy().tolist()) == sorted(predicted.to_numpy().tolist())
 
 
+def seen_images(run: Run, table: pd.DataFrame) -> tuple[NDArray[np.float32], IntensityScale | None]:
+    """The images of a run as its network sees them, and how they were harmonised.
+
+    Parameters
+    ----------
+    run : Run
+    table : DataFrame
+        The run's own table, in the order that is wanted.
+
+    Returns
+    -------
+    images : ndarray of float32, shape (images, channels, rows, columns)
+    scale : IntensityScale or None
+        None where nothing is harmonised.
+    """
+    images = stack_of(table)
+    scale = fit_intensity(run.intensity, images[np.flatnonzero(table["role"] == "train")]) if run.intensity != "none" else None
+    return harmonised(scale, images), scale
+
+
 def execute(run: Run) -> dict[str, Any]:
     """Train one network, predict its validation and test images, write the results, return the record.
 
@@ -161,7 +187,7 @@ def execute(run: Run) -> dict[str, Any]:
     if computing.on_cpu:
         torch.set_num_threads(1)
     try:
-        images = stack_of(table)
+        images, scale = seen_images(run, table)
         labels = label_indices(table["label"].tolist(), run.classes)
         rows = {role: np.flatnonzero(table["role"] == role) for role in ROLES}
         trained = train(
@@ -194,6 +220,8 @@ def execute(run: Run) -> dict[str, Any]:
         "participants": {role: int(table.loc[rows[role], "participant_id"].nunique()) for role in ROLES},
         "weights_sha256": sha256(run.weights) if run.weights is not None else None, "history": trained.history,
     }  # fmt: skip
+    if scale is not None:
+        record["intensity"] = scale.to_json()
     write_json(run.record, record)
     return record
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dawson.classification.assess import assess_comparators, assess_predictions, assess_saliency
+from dawson.classification.assess import assess_comparators, assess_predictions, assess_saliency, assess_sites
 from dawson.classification.certainty import write_certainty
-from dawson.classification.comparator_runs import derivative_roots
 from dawson.classification.device import choose
 from dawson.classification.evaluation import evaluate, test_probabilities
 from dawson.classification.experiment import (
@@ -29,6 +28,7 @@ from dawson.classification.subgroups import check_subgroups
 from dawson.classification.withdrawal import RETRAIN
 from dawson.cohort.consent import permitted, remember_results, with_governance
 from dawson.cohort.dataset import Cohort, read_cohort
+from dawson.cohort.derivative_roots import derivative_roots
 from dawson.errors import ConsentError
 from dawson.files import read_json, write_json, write_tsv
 from dawson.parallel import resolve_jobs
@@ -89,7 +89,8 @@ def run_study(
     -------
     Path
         Of the experiment, with splits.tsv, predictions.tsv, metrics.json, trust.json, subgroups.json, comparators.tsv,
-        comparison.json, saliency.json, explanations.npz, exclusions.tsv, environment.json.
+        comparison.json, saliency.json, explanations.npz, exclusions.tsv, environment.json; and harmonisation.json where there is
+        something to say of sites.
 
     Raises
     ------
@@ -132,8 +133,9 @@ def carry_out(
     trust = assess_predictions(folder, predictions, usable.table, config)
     carried = write_certainty(paths.model(name), plan, config, out_of_fold, trust, read_preprocess_table(paths.derivatives))
     write_model(paths, name, config, cohort, plan, metrics, carried)
-    roots = derivative_roots(paths)
+    roots = derivative_roots(paths.study, paths.derivatives)
     assess_comparators(folder, predictions, plan, cohort, config, roots, jobs=resolve_jobs(jobs), dask=dask)
+    assess_sites(folder, predictions, plan, cohort, config, roots, jobs=resolve_jobs(jobs), dask=dask)
     assess_saliency(folder, plan, cohort, config, roots)
     for place in (folder, paths.model(name)):
         (place / RETRAIN).unlink(missing_ok=True)

@@ -95,6 +95,9 @@ def status(study: options.Study, as_json: options.AsJson = False) -> None:
             show_table("Agreements", ["agreement", "holds"], list(found.agreements.items()))
         say(f"Consent ends within 90 days: {', '.join(found.expiring[:20]) or 'nobody'}{' ...' if len(found.expiring) > 20 else ''}.")
         say(f"Withdrawn: {found.withdrawn}. Events in the audit log: {found.events}.")
+        for page, people in found.pages.items():
+            shown = ", ".join(people[:5]) + (f" and {len(people) - 5} more" if len(people) > 5 else "")
+            say(f"{page} shows {shown}, who may not be shown now: make it again, or remove it.")
         for note in found.notes:
             say(f"Note: {note}.")
         for person in found.unfinished:
@@ -106,13 +109,15 @@ def status(study: options.Study, as_json: options.AsJson = False) -> None:
 
 
 def _register_rooms() -> None:
-    """Let the rooms that hold models, experiments and exports take part in a withdrawal."""
+    """Let the rooms that hold models, experiments and exports, and that of the intake, take part in a withdrawal."""
     from dawson.classification.withdrawal import ModelsAndExperiments
     from dawson.cohort.export_withdrawal import ExportsOfPerson
     from dawson.governance.withdrawal import register
+    from dawson.intake.withdrawal import IntakeOfPerson
 
     register("models and experiments", ModelsAndExperiments())
     register("exports", ExportsOfPerson())
+    register("intake", IntakeOfPerson())
 
 
 def _show_traces(title: str, traces: Sequence[Trace]) -> None:

@@ -71,14 +71,16 @@ def _predict_study(
 ) -> None:
     from dawson.classification.model import read_model
     from dawson.classification.predict import predict_cohort
-    from dawson.cohort.consent import permitted
+    from dawson.cohort.consent import permitted, remember_results
     from dawson.cohort.dataset import read_cohort
     from dawson.report.prediction import write_prediction_report
 
     read = read_model(model)
     wanted = prefixed_names(participant)
-    cohort, refused = permitted(read_cohort(study), find_config(study).governance, "predict", detail={"model": read.digest})
+    governance = find_config(study).governance
+    cohort, refused = permitted(read_cohort(study), governance, "predict", detail={"model": read.digest})
     show_refused(refused)
+    remember_results(study, out, governance)
     table = predict_cohort(read, cohort, out, participants=wanted, allow_simulated=allow_simulated, jobs=jobs, dask=dask)
     done = table[table["status"] == "done"]
     for row in done.itertuples():

@@ -50,6 +50,6 @@ def preprocess(
     if len(failed):
         show_table("Failed", ["participant", "session", "reason"], failed[["participant_id", "session_id", "reason"]].values.tolist())
     say(f"{len(table) - len(failed)} of {len(table)} scans done. Table: {derivatives / 'preprocess.tsv'}")
-    say(f"Contact sheets: {write_preprocess_index(derivatives)}")
+    say(f"Contact sheets: {write_preprocess_index(derivatives, refused)}")
     if len(table) and len(failed) == len(table):
         raise typer.Exit(1)

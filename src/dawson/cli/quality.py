@@ -119,15 +119,19 @@ def review(
 
 
 def _refresh(study: Path, out: Path | None, derivatives: Path) -> None:
-    """Show the verdict in quality.tsv and on the page, where there are any."""
+    """Show the verdict in quality.tsv and on the page, where there are any; people who may not be selected now stand on neither."""
+    from dawson.cohort.consent import permitted
+    from dawson.cohort.dataset import read_cohort
     from dawson.files import write_tsv
     from dawson.quality.decisions import read_quality
     from dawson.quality.places import TABLE
     from dawson.report.quality_page import write_quality_page
 
     if (derivatives / TABLE).is_file():
-        write_tsv(derivatives / TABLE, read_quality(derivatives))
-        write_quality_page(derivatives, study, find_config(study, out))
+        config, table = find_config(study, out), read_quality(derivatives)
+        _, refused = permitted(read_cohort(study), config.governance, "select", record=False)
+        write_tsv(derivatives / TABLE, table[~table["participant_id"].isin(refused)])
+        write_quality_page(derivatives, study, config)
 
 
 def _show(rows: Sequence[Mapping[Any, Any]], as_json: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dawson.cli import options
 from dawson.cli.console import say
+from dawson.cli.study_file import find_config
+from dawson.errors import ConsentError
 
 
 def report(
@@ -21,4 +24,23 @@ def report(
     from dawson.report.study import write_study_report
 
     folder = StudyPaths(study, out or study).experiment(check_name(name))
+    if not share:
+        _refuse_unpermitted(study, out, folder)
     say(f"Report: {write_study_report(folder, study, share=share)}")
+
+
+def _refuse_unpermitted(study: Path, out: Path | None, folder: Path) -> None:
+    """Refuse a page that would show people who may not be analysed any more."""
+    from dawson.classification.experiment import FINAL_SPLITS, SPLITS
+    from dawson.cohort.consent import permitted
+    from dawson.cohort.dataset import read_cohort
+    from dawson.governance.mentions import participants_in
+
+    people = {name for table in (SPLITS, FINAL_SPLITS) if (folder / table).is_file() for name in participants_in(folder / table)}
+    _, refused = permitted(read_cohort(study), find_config(study, out).governance, "analyse")
+    if gone := sorted(people & set(refused)):
+        shown = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+        raise ConsentError(
+            f"The report of {folder.name} would show {shown}, who may not be analysed now: {refused[gone[0]]}.",
+            "Do the study again without them (`dawson study retrain`), or write a page without any individual (--share).",
+        )

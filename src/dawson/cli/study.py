@@ -136,6 +136,8 @@ def run(
     """Do everything from validated BIDS to report.html; stopped at any moment, the same command goes on."""
     from dawson.classification.experiment import StudyPaths
     from dawson.classification.study import run_study
+    from dawson.cohort.consent import permitted
+    from dawson.cohort.dataset import read_cohort
     from dawson.files import read_json
     from dawson.report.model_card import write_model_card
     from dawson.report.preprocess_index import write_preprocess_index
@@ -149,7 +151,8 @@ def run(
     experiment = run_study(paths, name, config, jobs=jobs, dask=dask, keep_weights=keep_weights, restart=restart)
     report = write_study_report(experiment, study)
     write_model_card(paths.model(name))
-    index = write_preprocess_index(paths.derivatives)
+    _, refused = permitted(read_cohort(study), config.governance, "select", record=False)
+    index = write_preprocess_index(paths.derivatives, refused)
     metrics = read_json(experiment / "metrics.json")
     if as_json:
         show_json({"report": str(report), "model": str(paths.model(name)), "headline": metrics["headline"]})

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dawson.cohort.dataset import Cohort
+from dawson.cohort.problem import Problem
 from dawson.config import STUDY_FILE, GovernanceSection, StudyConfig, read_config
 from dawson.errors import ConsentError
 from dawson.governance.gate import Action, rule, use_of
 from dawson.governance.results import remember
+from dawson.governance.tombstones import withdrawn_images
 
 
 def governance_of(root: Path, section: GovernanceSection) -> GovernanceSection:
@@ -51,7 +53,7 @@ def permitted(
     """The part of a cohort that may be used now, and why the others may not.
 
     Where consent is managed every call is checked against the ledger at that moment and, with `record`, written to the audit log;
-    elsewhere only people who withdrew are left out.
+    elsewhere only people who withdrew are left out. Whoever has an image of somebody who withdrew is left out in any case.
 
     Parameters
     ----------
@@ -79,26 +81,55 @@ def permitted(
         The ledger or the log cannot be read.
     """
     people = [str(name) for name in cohort.participants["participant_id"]]
+    returned = returned_images(cohort)
+    holders = {item.participant_id: f"{item.where} {item.problem}" for item in returned}
     governance = governance_of(cohort.root, governance)
-    ruling = rule(cohort.root, people, use_of(governance, action), managed=governance.managed, detail=detail, record=record)
-    if not ruling.refused:
+    asked = [person for person in people if person not in holders]
+    detail = {**(detail or {}), **({"returned_images": len(returned)} if returned else {})}
+    ruling = rule(cohort.root, asked, use_of(governance, action), managed=governance.managed, detail=detail, record=record)
+    refused = {person: holders.get(person) or ruling.refused[person] for person in people if person in holders or person in ruling.refused}
+    if not refused:
         return cohort, {}
     if not ruling.allowed:
-        reason = next(iter(ruling.refused.values()))
+        reason = next(iter(refused.values()))
         raise ConsentError(
-            f"Nobody of {cohort.root} may be used to {action}: {len(ruling.refused)} people are refused, the first because {reason}",
+            f"Nobody of {cohort.root} may be used to {action}: {len(refused)} people are refused, the first because {reason}",
             "`dawson governance consent check` lists everybody with the reason.",
         )
     kept = set(ruling.allowed)
     participants, sessions = cohort.participants, cohort.sessions
+    # What is wrong with somebody's files stays to be told although the person is left out for it.
+    problems = [item for item in cohort.problems if not item.participant_id or item.participant_id in kept]
     left = replace(
         cohort,
         participants=participants[participants["participant_id"].isin(kept)].reset_index(drop=True),
         sessions=sessions[sessions["participant_id"].isin(kept)].reset_index(drop=True),
         scans=tuple(scan for scan in cohort.scans if scan.participant_id in kept),
-        problems=tuple(item for item in cohort.problems if not item.participant_id or item.participant_id in kept),
+        problems=(*problems, *(item for item in returned if item not in problems)),
     )
-    return left, ruling.refused
+    return left, refused
+
+
+def returned_images(cohort: Cohort) -> list[Problem]:
+    """T1w and FLAIR images that are, byte for byte or unpacked, images of people who withdrew from the study.
+
+    Nothing is read but where a file has the size of one of those.
+    """
+    withdrawn = withdrawn_images(cohort.root)
+    if not withdrawn:
+        return []
+    return [
+        Problem(
+            "error",
+            path.relative_to(cohort.root).as_posix(),
+            f"is an image of {owner}, who has withdrawn",
+            "Remove it from the study, or find out how it came back.",
+            scan.participant_id,
+        )
+        for scan in cohort.scans
+        for path in (scan.t1w, scan.flair)
+        if path is not None and (owner := withdrawn.whose(path))
+    ]
 
 
 def refuse_unpermitted(image: Path, action: Action) -> None:
@@ -111,8 +142,12 @@ def refuse_unpermitted(image: Path, action: Action) -> None:
     """
     image = image.absolute()
     root = next((folder for folder in image.parents if (folder / "participants.tsv").is_file()), None)
+    if root is None:
+        return
+    if owner := withdrawn_images(root).whose(image):
+        raise ConsentError(f"{image} is an image of {owner}, who has withdrawn from {root}.", "Remove it.")
     person = next((part for part in image.parts if part.startswith("sub-") and part != image.name), None)
-    if root is None or person is None:
+    if person is None:
         return
     governance = governance_of(root, GovernanceSection())
     ruling = rule(root, [person], use_of(governance, action), managed=governance.managed)

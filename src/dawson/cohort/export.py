@@ -190,7 +190,7 @@ def _copy(plan: ExportPlan, staging: Path) -> dict[str, str]:
         for file in plan.found.files:
             target = staging / file.target
             origin = sha256(file.source)
-            if whose := withdrawn.get(origin):
+            if whose := withdrawn.whose(file.source):
                 raise ConsentError(f"{file.source} is an image of {whose}, who has withdrawn.", "Remove it from the study.")
             if not target.is_file():
                 _copy_one(file, target, plan.tables.site_names, plan.options.hide_sites)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from dawson.cohort.consent import governance_of
+from dawson.cohort.consent import governance_of, returned_images
 from dawson.cohort.dataset import Cohort, read_cohort
 from dawson.cohort.export_files import FoundFiles, fields_left, find_files
 from dawson.cohort.export_tables import SMALLEST_GROUP, ExportTables, export_tables, rare_combinations
@@ -84,11 +84,11 @@ class ExportPlan:
         What consent was asked for.
     managed : bool
     considered : tuple of str
-        Everybody whom the selection chose.
+        Everybody whom the selection chose, but those with an image of somebody who withdrew.
     found : FoundFiles
     tables : ExportTables
     refused : dict of str to str
-        People whose consent does not cover the use, with the reason.
+        People whose consent does not cover the use, or whose image is of somebody who withdrew, with the reason.
     without_files : tuple of str
         People who may go and have nothing that goes.
     fields_left : tuple of str
@@ -167,14 +167,16 @@ def plan_export(
     if managed and not options.public:
         options, use = _agreed(cohort.root, options, use, at)
     cohort = cohort.select(options.where)
-    considered = tuple(map(str, cohort.participants["participant_id"]))
+    holders = {item.participant_id: f"{item.where} {item.problem}" for item in returned_images(cohort)}
+    considered = tuple(person for person in map(str, cohort.participants["participant_id"]) if person not in holders)
     ruling = rule(cohort.root, considered, use, managed=managed, at=at, record=False)
+    people, refused = ruling.allowed, ruling.refused | holders
     warnings = _licence_warnings(licence, options, managed)
-    allowed = _restricted(cohort, {pair for pair in _visits(cohort) if pair[0] in set(ruling.allowed)})
-    found = find_files(allowed, ruling.allowed, raw=options.raw, derivatives=options.derivatives)
+    allowed = _restricted(cohort, {pair for pair in _visits(cohort) if pair[0] in set(people)})
+    found = find_files(allowed, people, raw=options.raw, derivatives=options.derivatives)
     gone = _restricted(allowed, {(file.participant_id, file.session_id) for file in found.files if file.kind != "sidecar"})
     if gone.participants.empty:
-        raise CohortError(_nobody(cohort, ruling.refused, allowed), "Look at the reasons with --dry-run, or change the selection.")
+        raise CohortError(_nobody(cohort, refused, allowed), "Look at the reasons with --dry-run, or change the selection.")
     # Whom a file may name depends on who goes.
     found = find_files(gone, set(gone.participants["participant_id"]), raw=options.raw, derivatives=options.derivatives)
     if found.faces and not options.faces_removed_elsewhere.strip():
@@ -182,14 +184,12 @@ def plan_export(
     names = _site_names(gone, site_column, shuffle or SystemRandom()) if options.hide_sites else {}
     tables = export_tables(gone, _session_dictionary(gone.root), site_column=site_column, coarsen_age=options.coarsen_age, site_names=names)
     rare = rare_combinations(tables.participants, ["age", "sex", site_column])
-    without = tuple(person for person in ruling.allowed if person not in set(gone.participants["participant_id"]))
+    without = tuple(person for person in people if person not in set(gone.participants["participant_id"]))
     warnings += _earlier_licence(gone.root, licence)
     warnings += _warnings(gone, rare, tables, options)
     fields = fields_left(found, names, options.hide_sites)
     warnings += [f"Fields of sidecars that stay behind, wholly or in part: {', '.join(fields)}."] if fields else []
-    return ExportPlan(
-        gone, options, licence, use, managed, considered, found, tables, ruling.refused, without, fields, rare, tuple(warnings)
-    )
+    return ExportPlan(gone, options, licence, use, managed, considered, found, tables, refused, without, fields, rare, tuple(warnings))
 
 
 def _agreed(root: Path, options: ExportOptions, use: Use, at: datetime | None) -> tuple[ExportOptions, Use]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dawson.cohort.consent import returned_images
 from dawson.cohort.dataset import Cohort
 from dawson.cohort.dictionary import as_numbers
 from dawson.cohort.images import FileFindings, inspect_file
@@ -50,6 +51,7 @@ def validate_cohort(cohort: Cohort, config: StudyConfig, voxels: bool = True, jo
     """
     problems = [
         *cohort.problems,
+        *returned_images(cohort),
         *check_labels(cohort, config.study),
         *check_dictionaries(cohort),
         *check_ages(cohort),

@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dawson.errors import GovernanceError
-from dawson.files import sha256
 from dawson.governance.consent import LEDGER, PARTICIPANT
+from dawson.governance.image_copies import ImageCopies
 from dawson.governance.ledger import FOLDER
 from dawson.governance.mentions import TEXT, Label
-from dawson.governance.person_files import image_digests, is_image, quarantine_of, unpacked_digest
+from dawson.governance.person_files import image_contents, is_image, quarantine_of
 from dawson.governance.results import search_places
 from dawson.governance.salts import SALTS
-from dawson.governance.tombstones import TOMBSTONES, read_tombstones
+from dawson.governance.tombstones import TOMBSTONES, Tombstone, read_tombstones
 from dawson.governance.traces import Trace
 from dawson.governance.withdrawal import REPORTS
 
-_GZIP_SIZES = 1 << 32
 # Records that stay after a withdrawal, each with its reason.
 RECORDS = {
     TOMBSTONES: "stays: so that the person is not taken in again",
@@ -86,17 +85,13 @@ def lookup(study: Path | str, participant_id: str, results: Sequence[Path | str]
     if not PARTICIPANT.fullmatch(participant_id):
         raise GovernanceError(f"{participant_id!r} is no participant.", "A participant is named as in participants.tsv: sub- and a label.")
     stone = read_tombstones(study).get(participant_id)
-    images = dict(stone.images) if stone else {}
-    for place in places:
-        images |= image_digests(place, participant_id)
-    label = Label(participant_id)
-    copies = _Copies(images)
+    label, copies = Label(participant_id), _copies(places, participant_id, stone)
     traces: list[Trace] = []
     count = 0
     for place in places:
         for path, size in _files(place):
             count += 1
-            trace = _trace(place, path, size, label, copies.has(path, size if size >= 0 else _linked_size(path)))
+            trace = _trace(place, path, size, label, bool(copies.whose(path)))
             if trace:
                 traces.append(trace if place == study else replace(trace, path=str(path)))
     records = tuple(trace for trace in traces if trace.kind == "record")
@@ -115,36 +110,13 @@ def _files(study: Path) -> Iterator[tuple[Path, int]]:
             yield Path(folder), -1
 
 
-class _Copies:
-    """Files that have the bytes of an image, packed or not; only those of the right size are read."""
-
-    def __init__(self, images: dict[str, int]) -> None:
-        self._images = images
-        self._sizes = frozenset(images.values())
-        self._unpacked_sizes = frozenset(size % _GZIP_SIZES for size in self._sizes)
-
-    def has(self, path: Path, size: int) -> bool:
-        """Whether a file of this size is one."""
-        if size <= 0:
-            return False
-        if size in self._sizes and sha256(path) in self._images:
-            return True
-        if path.suffix != ".gz" or _unpacked_size(path, size) not in self._unpacked_sizes:
-            return False
-        unpacked = unpacked_digest(path)
-        return unpacked is not None and unpacked[0] in self._images
-
-
-def _linked_size(path: Path) -> int:
-    """The size of the file to which a link points; -1 where it is no link to a file."""
-    return path.stat().st_size if path.is_symlink() and path.is_file() else -1
-
-
-def _unpacked_size(path: Path, size: int) -> int:
-    """What the last four bytes of a gzip file say of the size inside, modulo 2^32 (RFC 1952)."""
-    with path.open("rb") as stream:
-        stream.seek(max(0, size - 4))
-        return int.from_bytes(stream.read(4), "little")
+def _copies(places: Sequence[Path], participant_id: str, stone: Tombstone | None) -> ImageCopies:
+    """Knows the images of the tombstone, and those that are still there."""
+    sizes, checks = (dict(stone.images), dict(stone.checks)) if stone else ({}, {})
+    for place in places:
+        for content in image_contents(place, participant_id):
+            sizes[content.sha256], checks[content.sha256] = content.size, content.crc32
+    return ImageCopies(dict.fromkeys(sizes, participant_id), sizes, checks)
 
 
 def _trace(study: Path, path: Path, size: int, label: Label, is_copy: bool) -> Trace | None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
 import shutil
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from dawson.errors import GovernanceError
-from dawson.files import atomic_path, sha256
+from dawson.files import atomic_path
+from dawson.governance.image_copies import Content, contents_of
 from dawson.governance.ledger import FOLDER
 from dawson.governance.mentions import PAGES, TABLES, TEXT, Label, delimiter_of, participant_column
 from dawson.governance.traces import Trace
 
-_BLOCK = 1 << 20
 # What belongs to rooms above, which have hooks of their own.
 OTHERS = (FOLDER, "experiments", "models", "external", "exports")
 _INTAKE_PAGE = "intake.html"
@@ -57,36 +54,16 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGES) or "." not in name
 
 
-def image_digests(study: Path, participant_id: str) -> dict[str, int]:
-    """SHA-256 of every image of a person to its size in bytes; of a packed one also what is inside, so that packing anew hides nothing.
+def image_contents(study: Path, participant_id: str) -> list[Content]:
+    """Every image of a person, of a packed one also what is inside, so that packing anew hides nothing; of a link its original.
 
-    Of a link the file that it points to.
+    Empty masks are left out: other people have the very same.
     """
-    found = {}
+    found: dict[str, Content] = {}
     for path in sorted(own_files(study, Label(participant_id), everywhere=True)):
         if is_image(path.name) and path.is_file() and path.stat().st_size:
-            found[sha256(path)] = path.stat().st_size
-            if path.suffix == ".gz":
-                found |= _inside(path)
-    return found
-
-
-def _inside(path: Path) -> dict[str, int]:
-    unpacked = unpacked_digest(path)
-    return {} if unpacked is None else dict([unpacked])
-
-
-def unpacked_digest(path: Path) -> tuple[str, int] | None:
-    """SHA-256 and size of what is inside a gzip file; None where it is none."""
-    digest, size = hashlib.sha256(), 0
-    try:
-        with gzip.open(path) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-    except (OSError, EOFError, zlib.error):
-        return None
-    return digest.hexdigest(), size
+            found |= {content.sha256: content for content in contents_of(path) if not content.blank}
+    return list(found.values())
 
 
 def own_files(study: Path, label: Label, everywhere: bool = False) -> Iterator[Path]:

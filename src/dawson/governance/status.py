@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dawson.config import STUDY_FILE, read_config
+from dawson.config import STUDY_FILE, GovernanceSection, read_config
 from dawson.files import read_tsv
 from dawson.governance.access import access_path, read_policy
 from dawson.governance.audit_verify import verify
 from dawson.governance.consent import ConsentRecord, read_ledger
 from dawson.governance.gate import rule, use_of
+from dawson.governance.pages import pages_showing
 from dawson.governance.tombstones import read_tombstones
 from dawson.governance.withdrawal import unfinished
 
@@ -40,6 +41,8 @@ class Status:
     withdrawn : int
     unfinished : tuple of str
         Participants whose withdrawal was interrupted.
+    pages : dict of str to tuple of str
+        Pages that were made before, to the people on them who may not be selected or analysed now.
     agreements : dict of str to str
         Agreement to how long it holds.
     events : int
@@ -56,6 +59,7 @@ class Status:
     expiring: tuple[str, ...]
     withdrawn: int
     unfinished: tuple[str, ...]
+    pages: dict[str, tuple[str, ...]]
     agreements: dict[str, str]
     events: int
     problems: tuple[str, ...]
@@ -93,11 +97,20 @@ def status_of(study: Path | str, at: datetime | None = None) -> Status:
         expiring=_expiring(read_ledger(study).latest, moment),
         withdrawn=len(read_tombstones(study)),
         unfinished=tuple(unfinished(study)),
+        pages=pages_showing(study, _not_to_be_shown(study, people, governance, moment)),
         agreements=_agreements(study, moment),
         events=len(found.events),
         problems=tuple(found.problems),
         notes=tuple(found.notes),
     )
+
+
+def _not_to_be_shown(study: Path, people: Iterable[str], governance: GovernanceSection, at: datetime) -> set[str]:
+    """Who may neither be selected nor analysed now: pages of quality and preprocessing, and reports, show them to nobody any more."""
+    everybody = list(dict.fromkeys((*people, *read_tombstones(study))))
+    uses = [use_of(governance, action) for action in ("select", "analyse")]
+    refused = [rule(study, everybody, use, managed=governance.managed, at=at, record=False).refused for use in uses]
+    return set(refused[0]) | set(refused[1])
 
 
 def counted(refused: Mapping[str, str]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dawson.governance.image_copies import Content, ImageCopies
 from dawson.governance.ledger import append_lines, complete_lines, governance_folder
 from dawson.governance.records import read_records
 
@@ -27,6 +28,10 @@ class Tombstone(BaseModel):
         UTC.
     images : dict of str to int
         SHA-256 of image files that were removed, hexadecimal, to their size in bytes: only a file of that size has to be read to be sure.
+    checks : dict of str to int
+        SHA-256 of the same to their CRC-32, which a packed file has in its last bytes: only one that says the same has to be unpacked.
+    scans : tuple of str
+        Keyed codes of what the intake took of the person, by instances and by voxels; without the key they say nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +39,8 @@ class Tombstone(BaseModel):
     participant_id: str
     withdrawn_at: datetime
     images: dict[str, int] = Field(default_factory=dict)
+    checks: dict[str, int] = Field(default_factory=dict)
+    scans: tuple[str, ...] = ()
 
 
 def read_tombstones(study: Path | str) -> dict[str, Tombstone]:
@@ -48,14 +55,37 @@ def read_tombstones(study: Path | str) -> dict[str, Tombstone]:
     for stone in read_records(governance_folder(study) / TOMBSTONES, Tombstone):
         earlier = found.get(stone.participant_id)
         if earlier is not None:
-            images = {**earlier.images, **stone.images}
-            stone = Tombstone(participant_id=stone.participant_id, withdrawn_at=earlier.withdrawn_at, images=images)
+            stone = Tombstone(
+                participant_id=stone.participant_id,
+                withdrawn_at=earlier.withdrawn_at,
+                images={**earlier.images, **stone.images},
+                checks={**earlier.checks, **stone.checks},
+                scans=tuple(dict.fromkeys((*earlier.scans, *stone.scans))),
+            )
         found[stone.participant_id] = stone
     return found
 
 
-def set_tombstone(study: Path | str, participant_id: str, images: Mapping[str, int] | None = None, at: datetime | None = None) -> Tombstone:
-    """Write that somebody withdrew; digests that the tombstone has already are not written again.
+def set_tombstone(
+    study: Path | str,
+    participant_id: str,
+    images: Iterable[Content] = (),
+    at: datetime | None = None,
+    *,
+    scans: Iterable[str] = (),
+) -> Tombstone:
+    """Write that somebody withdrew; what the tombstone has already is not written again.
+
+    Parameters
+    ----------
+    study : Path or str
+    participant_id : str
+    images : iterable of Content
+        By which the person's images are known again.
+    at : datetime, optional
+        The moment; now by default.
+    scans : iterable of str
+        Codes of the intake, see `Tombstone`.
 
     Returns
     -------
@@ -63,17 +93,36 @@ def set_tombstone(study: Path | str, participant_id: str, images: Mapping[str, i
         As it stands now.
     """
     known = read_tombstones(study).get(participant_id)
-    new = {digest: size for digest, size in (images or {}).items() if known is None or digest not in known.images}
-    if known is not None and not new:
+    new = [image for image in images if known is None or image.sha256 not in known.images]
+    codes = tuple(code for code in dict.fromkeys(scans) if code and (known is None or code not in known.scans))
+    if known is not None and not new and not codes:
         return known
-    stone = Tombstone(participant_id=participant_id, withdrawn_at=at or datetime.now(UTC), images=new)
-    append_lines(governance_folder(study) / TOMBSTONES, [stone.model_dump_json().encode()])
+    stone = Tombstone(
+        participant_id=participant_id,
+        withdrawn_at=at or datetime.now(UTC),
+        images={image.sha256: image.size for image in new},
+        checks={image.sha256: image.crc32 for image in new},
+        scans=codes,
+    )
+    append_lines(governance_folder(study) / TOMBSTONES, [stone.model_dump_json(exclude_defaults=True).encode()])
     return read_tombstones(study)[participant_id]
 
 
-def withdrawn_images(study: Path | str) -> dict[str, str]:
-    """SHA-256 of every removed image to the participant who withdrew, read once for those who look at many files."""
-    return {digest: name for name, stone in read_tombstones(study).items() for digest in stone.images}
+def withdrawn_images(study: Path | str) -> ImageCopies:
+    """Knows the images of everybody who withdrew from a study, under whatever name; read once for those who look at many files."""
+    owners: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    checks: dict[str, int] = {}
+    for name, stone in read_tombstones(study).items():
+        owners |= dict.fromkeys(stone.images, name)
+        sizes |= stone.images
+        checks |= stone.checks
+    return ImageCopies(owners, sizes, checks)
+
+
+def withdrawn_scans(study: Path | str) -> frozenset[str]:
+    """Codes of everything that an intake took of people who withdrew."""
+    return frozenset(code for stone in read_tombstones(study).values() for code in stone.scans)
 
 
 def tombstone_state(study: Path | str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dawson.governance import audit
 from dawson.governance.consent import PARTICIPANT, ConsentRecord, read_ledger
 from dawson.governance.consent_acts import record_consent
 from dawson.governance.ledger import governance_folder
-from dawson.governance.person_files import FilesAndRows, InQuarantine, image_digests, quarantine_of
+from dawson.governance.person_files import FilesAndRows, InQuarantine, image_contents, quarantine_of
 from dawson.governance.results import search_places
 from dawson.governance.roles import refuse_unless_governing
 from dawson.governance.salts import destroy_salt, read_salts
@@ -205,7 +205,7 @@ def _look_in(study: Path, places: Sequence[Path], participant_id: str, state: di
     steps = _steps(places)
     new = [place for place in dict.fromkeys(place for place, _ in steps.values()) if str(place) not in state.setdefault("places", [])]
     for place in new:
-        set_tombstone(study, participant_id, image_digests(place, participant_id))
+        set_tombstone(study, participant_id, image_contents(place, participant_id))
     found = [_from(place, study, trace) for place, hook in steps.values() if place in new for trace in hook.find(place, participant_id)]
     state["places"] += map(str, new)
     state["found"] += [asdict(trace) for trace in found]

@@ -101,7 +101,7 @@ class Cleaner:
         if entry is None or element is None or element.VR not in NUMERIC_VRS | {"UN", "OB", "OW"}:
             return None
         values = self._measured(element, entry.vr, entry.vm)
-        if not values:
+        if not values or any(abs(float(value)) > entry.most for value in values):
             return None
         made = _new(tag, entry.vr, values if len(values) > 1 else values[0])
         self.kept_private += made is not None

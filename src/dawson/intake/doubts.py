@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
@@ -11,12 +12,18 @@ from typing import Literal
 from dawson.cohort.layout import folders
 from dawson.files import read_json, read_tsv
 from dawson.governance.gate import is_withdrawn
+from dawson.intake.header_values import plain_number
 from dawson.intake.pseudonyms import Pseudonymiser, is_nobody
 from dawson.intake.record import Record
 from dawson.intake.series import Series
 from dawson.intake.session_names import session_name
 
 Doubt = tuple[Literal["hold", "reject"], str]
+RETURNED = "it is a scan of somebody who has withdrawn from this study, under another number"
+# Zeros in front of a number, in a text whose signs are gone.
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_LAST_DIGITS = re.compile(r"(.*?)(\d+)", re.ASCII)
+_MOST_DIGITS = 14
 
 
 def identity_of(series: Series, names: Pseudonymiser, use_issuer: bool) -> tuple[str, str]:
@@ -47,8 +54,51 @@ def no_identity(series: Series, person: str, session: str) -> Doubt | None:
     return None
 
 
-def withdrawn(study: Path, person: str) -> Doubt | None:
-    return ("reject", "the person has withdrawn from this study") if is_withdrawn(study, person) else None
+def withdrawn(study: Path, person: str, content: str, gone: Collection[str]) -> Doubt | None:
+    """Somebody who withdrew, or a scan of such a person under another number: `gone` has the codes of what was theirs."""
+    if is_withdrawn(study, person):
+        return "reject", "the person has withdrawn from this study"
+    return ("reject", RETURNED) if content in gone else None
+
+
+def alike_people(series: Sequence[Series], names: Pseudonymiser, use_issuer: bool, study: Path) -> dict[str, str]:
+    """People whose patient number is spelt almost as that of another person, of this source or of the study, and whom it resembles.
+
+    Zeros in front and signs between are what two systems write differently. Of people in the study only the pseudonym is known, so
+    that other numbers of zeros are tried.
+    """
+    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    known = {folder.name for folder in folders(study, "sub-")} if study.is_dir() else set()
+    for one in series:
+        person, _ = identity_of(one, names, use_issuer)
+        if person:
+            issuer = one.header.issuer if use_issuer else ""
+            found[_spelling(one.header.patient_id), plain_number(issuer)][person] = one.header.patient_id
+    said = {}
+    for (_, issuer), people in found.items():
+        for person, number in people.items():
+            others = {*people, *(known & _with_other_zeros(number, issuer, names))} - {person}
+            if others:
+                said[person] = (
+                    f"its patient number is spelt almost as that of {', '.join(sorted(others))}: look whether they are one person"
+                )
+    return said
+
+
+def _spelling(number: str) -> str:
+    """A patient number without signs between, and without zeros in front of its numbers."""
+    bare = "".join(character for character in plain_number(number) if character.isalnum())
+    return _ZEROS.sub("", bare)
+
+
+def _with_other_zeros(number: str, issuer: str, names: Pseudonymiser) -> set[str]:
+    """Pseudonyms of the same number with more or fewer zeros in front of its last digits."""
+    parts = _LAST_DIGITS.fullmatch(plain_number(number))
+    if parts is None:
+        return set()
+    start, digits = parts[1], parts[2].lstrip("0") or "0"
+    spellings = {f"{start}{digits.zfill(width)}" for width in range(len(digits), _MOST_DIGITS + 1)}
+    return {f"sub-{names.participant(spelling, issuer)}" for spelling in spellings if not is_nobody(spelling)}
 
 
 def stranger(series: Series, person: str, known_sex: dict[str, str], disputed: dict[str, str], simulated: bool | None) -> Doubt | None:

@@ -80,8 +80,8 @@ def within(value: float | None, least: float, most: float) -> float | None:
 
 
 def plain_number(text: str) -> str:
-    """A patient number or issuer as the pseudonyms see it: case, width and surrounding blanks make no difference."""
-    return unicodedata.normalize("NFKC", text).strip(" \0\t\r\n").casefold()
+    """A patient number or issuer as the pseudonyms see it: case, width, blanks around it and what does not print make no difference."""
+    return unicodedata.normalize("NFKC", clean_text(text)).strip().casefold()
 
 
 def is_date(text: str) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dawson.intake.header_groups import Groups
-from dawson.intake.header_values import is_date, items_of, numbers_of, positive, text_of, texts_of, whole_of, within
+from dawson.intake.header_values import clean_text, is_date, items_of, numbers_of, positive, text_of, texts_of, whole_of, within
+from dawson.intake.identifiers import element_text
 from dawson.intake.quarantine import quarantine_reason
 from dawson.intake.sources import BoundedStream, Limits
 
@@ -256,8 +257,9 @@ def _header(dataset: Dataset, size: int, at: int, limits: Limits) -> Header:
     first_position = numbers_of(dataset, "ImagePositionPatient", 3)
     agent = text_of(dataset, "ContrastBolusAgent").lower()
     return Header(
-        patient_id=text_of(dataset, "PatientID"),
-        issuer=text_of(dataset, "IssuerOfPatientID"),
+        # Read as de-identification reads them, or the two would see two people.
+        patient_id=clean_text(element_text(dataset, "PatientID")),
+        issuer=clean_text(element_text(dataset, "IssuerOfPatientID")),
         birth_date=text_of(dataset, "PatientBirthDate"),
         sex=text_of(dataset, "PatientSex").upper(),
         study_uid=text_of(dataset, "StudyInstanceUID"),

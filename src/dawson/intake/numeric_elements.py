@@ -17,6 +17,8 @@ from dawson.intake.identifiers import Identifiers, texts_of
 from dawson.intake.private_elements import BINARY, numbers
 
 _SEARCHED_BYTES = 1 << 16
+# Up to here single precision holds every whole number.
+_WHOLE_IN_SINGLE = 1 << 24
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{4,}")
 # No measurement is as small or as large; the bytes of most texts, read as a number, are.
 _PLAUSIBLE = {"FD": (1e-40, 1e40), "FL": (1e-20, 1e20)}
@@ -68,11 +70,21 @@ def measured(
     values = numbers(element, vr, little_endian)
     if values is None or any(identifiers.is_number(value) for value in values):
         return None
+    if vr == "FL" and any(identifiers.is_number(whole) for value in values for whole in _same_in_single_precision(value)):
+        return None
     # Several values where the standard has one are no reason to lose what a scanner wrote in digits.
     digits = vr == element.VR and vr in ("DS", "IS") and element.tag.is_private is False
     if not digits and not fits(len(values), multiplicity):
         return None
     return None if _spells(element, vr, little_endian, identifiers, encodings) else values
+
+
+def _same_in_single_precision(value: float) -> Iterable[int]:
+    """Whole numbers of eight or nine digits that single precision turns into this one: a day is two or four off in it."""
+    if not _WHOLE_IN_SINGLE < abs(value) < 8 * _WHOLE_IN_SINGLE:
+        return ()
+    step = 2 ** (math.frexp(value)[1] - 24)
+    return range(int(abs(value)) - step // 2, int(abs(value)) + step // 2 + 1)
 
 
 def number_of(element: DataElement) -> tuple[str, str]:

@@ -8,8 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from dawson.governance.tombstones import withdrawn_scans
 from dawson.intake.codes import Codes
-from dawson.intake.doubts import disputed_people, identity_of, known_sexes, no_identity, stranger, study_kind, unsafe_pixels, withdrawn
+from dawson.intake.doubts import (
+    alike_people,
+    disputed_people,
+    identity_of,
+    known_sexes,
+    no_identity,
+    stranger,
+    study_kind,
+    unsafe_pixels,
+    withdrawn,
+)
 from dawson.intake.header_values import plain_number
 from dawson.intake.pseudonyms import Pseudonymiser
 from dawson.intake.record import Record, Row
@@ -148,6 +159,8 @@ def make_plan(
     """
     names, codes = Pseudonymiser(secret), Codes(secret)
     disputed = disputed_people(found.series, names, use_issuer)
+    alike = alike_people(found.series, names, use_issuer, study)
+    gone = withdrawn_scans(study)
     known_sex = known_sexes(study)
     kind = study_kind(study, record)
     planned = []
@@ -165,7 +178,7 @@ def make_plan(
         stop = (
             unsafe
             or no_identity(series, person, session)
-            or withdrawn(study, person)
+            or withdrawn(study, person, item.content, gone)
             or stranger(series, person, known_sex, disputed, kind)
         )
         # A localizer of an unknown patient is rejected as a localizer; pixels that may show a name count before every rule.
@@ -175,6 +188,8 @@ def make_plan(
             item = replace(item, decision="hold", reason=series.fault)
         elif decision == "take":
             item = _against_record(item, record, study)
+        if item.decision == "take" and person in alike:
+            item = replace(item, reason="; ".join(part for part in (item.reason, alike[person]) if part))
         planned.append(item)
     counted = Counter(item.reason for item in found.refused)
     return Plan(tuple(_named(_once(planned), record, study)), dict(counted), found.files)

@@ -36,6 +36,8 @@ class AllowedElement:
         How many values it may have.
     name, reason, source : str
         What it is, why it stays, who says what it is.
+    most : float
+        No value may be larger in size: dates, patient numbers and times of day are, written as numbers.
     """
 
     creator: str
@@ -46,6 +48,7 @@ class AllowedElement:
     name: str
     reason: str
     source: str
+    most: float = 1e6
 
 
 @cache

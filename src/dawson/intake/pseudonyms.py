@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import unicodedata
 import uuid
 
 from dawson.errors import IntakeError
+from dawson.intake.header_values import plain_number
 
 SHORTEST_SECRET = 16
 SHIFT_DAYS_LEAST = 366
@@ -48,7 +48,7 @@ _NOBODY = frozenset(
 
 def is_nobody(patient_id: str) -> bool:
     """Whether a patient number names no one: empty, a placeholder, or one character repeated (`0000`, `XXXX`)."""
-    plain = _plain(patient_id)
+    plain = plain_number(patient_id)
     word = "".join(character for character in plain if character.isalnum() or character == "/")
     return not word.strip("/") or word in _NOBODY or (len(set(word)) == 1 and len(word) > 1) or word == "0"
 
@@ -80,7 +80,7 @@ class Pseudonymiser:
     def participant(self, patient_id: str, issuer: str = "") -> str:
         """The label that stands for a patient, without `sub-`: a D, a digit, and nine letters or digits (48 bits).
 
-        Upper and lower case, width and surrounding blanks of the number make no difference.
+        Upper and lower case, width, blanks around the number and characters that do not print make no difference.
 
         Raises
         ------
@@ -124,8 +124,4 @@ def _patient(patient_id: str, issuer: str) -> tuple[str, str]:
             "The patient number (0010,0020) is empty or a placeholder that several people could share.",
             "Give the patient's number for these files, or hold them for a person.",
         )
-    return _plain(patient_id), _plain(issuer)
-
-
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip(" \0\t\r\n").casefold()
+    return plain_number(patient_id), plain_number(issuer)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dawson.files import atomic_path, sidecar_path, write_json
+from dawson.governance.tombstones import withdrawn_images, withdrawn_scans
+from dawson.intake.doubts import RETURNED
 from dawson.intake.plan import Planned
 from dawson.intake.private_folder import make_private
 from dawson.intake.process import Made
@@ -99,6 +101,8 @@ class Publisher:
     def _rows(self, made: Sequence[Made], defaced: bool) -> list[Row]:
         rows: list[Row] = []
         for one in made:
+            if not one.failure and self._is_withdrawn(one):
+                one.failure = RETURNED
             if not one.failure and (name := self._twin(one, rows)):
                 one.failure, one.held = f"the same image is in the study already, as {name}", True
             if one.failure:
@@ -123,6 +127,11 @@ class Publisher:
             if row["status"] == "taken" and row["image"] == one.voxels and row["series"] != one.planned.code
         ]
         return next((Path(file).name for file in [*own, *[file for file in files if (self._study / file).is_file()]]), "")
+
+    def _is_withdrawn(self, one: Made) -> bool:
+        """Whether somebody who withdrew was in this scan, by its voxels as converted or by the finished image."""
+        images = withdrawn_images(self._study)
+        return one.voxels in withdrawn_scans(self._study) or (one.image is not None and bool(images.whose(one.image)))
 
     def _tables(self, visit: Visit) -> Tables:
         ages = {str(row.get("age_written") or "") for row in self._record.rows() if row["participant_id"] == visit.participant_id}

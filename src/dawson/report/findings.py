@@ -15,6 +15,7 @@ FILES = {
     "comparison": "comparison.json",
     "saliency": "saliency.json",
     "learning_curve": "learning_curve.json",
+    "harmonisation": "harmonisation.json",
 }
 NOT_TOLD = "too few people, or files missing; see the in-house report."
 
@@ -35,6 +36,8 @@ class Findings:
         Whether the maps passed their tests (saliency.json).
     learning_curve : mapping, optional
         Performance by number of training patients (learning_curve.json).
+    harmonisation : mapping, optional
+        Sites, and what was done about them (harmonisation.json).
     """
 
     trust: Mapping[str, Any] | None = None
@@ -42,6 +45,7 @@ class Findings:
     comparison: Mapping[str, Any] | None = None
     saliency: Mapping[str, Any] | None = None
     learning_curve: Mapping[str, Any] | None = None
+    harmonisation: Mapping[str, Any] | None = None
 
 
 def read_findings(folder: Path) -> Findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,13 +59,15 @@ class Sheet:
     height: int
 
 
-def write_preprocess_index(derivatives: Path) -> Path:
+def write_preprocess_index(derivatives: Path, without: Collection[str] = ()) -> Path:
     """Write `index.html` beside preprocess.tsv.
 
     Parameters
     ----------
     derivatives : Path
         Root of the derivatives, with preprocess.tsv and the contact sheets.
+    without : collection of str
+        Participants who may not be shown now, though an earlier run preprocessed them.
 
     Returns
     -------
@@ -81,6 +83,7 @@ def write_preprocess_index(derivatives: Path) -> Path:
     if not table.is_file():
         raise PreprocessingError(f"{table} is missing, so there is nothing to look through.", "Run `dawson preprocess` first.")
     rows = worst_first(read_tsv(table, text=("status", "reason", "source")))
+    rows = rows[~rows["participant_id"].isin(without)]
     # tables of an earlier version do not say which scans are simulated; the dataset around them may
     dataset = "simulated" not in rows and _is_simulated(derivatives)
     sheets = [_sheet(derivatives, row, dataset) for row in rows.to_dict("records")]

@@ -12,6 +12,7 @@ from dawson.report.comparator_figures import forest_figure, models_table, net_be
 from dawson.report.comparators import Comparators, comparators_section
 from dawson.report.experiment import Experiment
 from dawson.report.formatting import as_entry
+from dawson.report.harmonisation import Harmonisation, harmonisation_section
 from dawson.report.learning_curve import LearningCurve, learning_section, learning_table
 from dawson.report.learning_curve_figure import learning_curve_figure
 from dawson.report.saliency import Saliency, saliency_section
@@ -29,7 +30,7 @@ class Sections:
 
     Parameters
     ----------
-    trust, comparators, subgroups, saliency, learning
+    trust, comparators, subgroups, saliency, learning, harmonisation
         Sentences and rows.
     figures : mapping of str to Markup or None
         reliability, risk-coverage, models, net-benefit, subgroups, learning-curve.
@@ -42,6 +43,7 @@ class Sections:
     subgroups: Subgroups | None
     saliency: Saliency | None
     learning: LearningCurve | None
+    harmonisation: Harmonisation | None
     figures: Mapping[str, Markup | None]
     tables: Mapping[str, pd.DataFrame]
 
@@ -78,6 +80,7 @@ def sections_of(run: Experiment, note: str, share: bool, count_shown: bool) -> S
         subgroups=subgroups_section(findings.subgroups, everybody, share, run.positive),
         saliency=saliency_section(findings.saliency, share),
         learning=learning_section(findings.learning_curve, count_shown),
+        harmonisation=harmonisation_section(findings.harmonisation, share),
         figures={
             "reliability": reliability_figure(tables["reliability"], run.positive, note),
             "risk-coverage": risk_figure(tables["risk-coverage"], note),

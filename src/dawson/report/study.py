@@ -189,6 +189,7 @@ def study_context(run: Experiment, cohort: Cohort, parts: list[Part], flow: Flow
         "subgroups": found.subgroups,
         "saliency": found.saliency,
         "learning": found.learning,
+        "harmonisation": found.harmonisation,
         "figures": found.figures,
         "figure_tables": found.tables,
     }

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from dawson.classification.comparators import Comparator
-from dawson.classification.comparators.material import Material, by_fold
+from dawson.classification.comparators.feature_harmonisation import harmonised_features
+from dawson.classification.comparators.material import Material, Probability, Rows, by_fold
 from dawson.classification.comparators.regression import fit_predict
 
 if TYPE_CHECKING:
@@ -36,9 +37,14 @@ def summary_table(lesions: Sequence[tuple[LesionFeatures, ...]]) -> pd.DataFrame
 
 
 def predict(material: Material) -> pd.DataFrame:
-    """Logistic regression with a strong quadratic penalty on the summary of each scan's lesions."""
+    """Logistic regression with a strong quadratic penalty on the summary of each scan's lesions, without site effects where asked."""
     table = summary_table(material.lesions_of_images())
-    return by_fold(material, lambda training, wanted: fit_predict(material, table, list(table.columns), training, wanted, _STRENGTH))
+
+    def learned(training: Rows, wanted: Rows) -> Probability:
+        own = harmonised_features(material, table, training, wanted)
+        return fit_predict(material, own, list(own.columns), training, wanted, _STRENGTH)
+
+    return by_fold(material, learned)
 
 
 COMPARATOR = Comparator(

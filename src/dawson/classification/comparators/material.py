@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dawson.errors import ExperimentError
 
 if TYPE_CHECKING:
+    from dawson.config import HarmonisationSection
     from dawson.imaging.lesion_features import LesionFeatures
 
 Rows = NDArray[np.intp]
@@ -50,6 +51,9 @@ class Material:
         Give every class the same weight in fitting, as the network was trained.
     clinical : tuple of str
         Columns that fusion takes in.
+    harmonisation : HarmonisationSection or None
+        What is done about sites in the features of lesions; None is nothing.
+    site_column : str
     """
 
     images: pd.DataFrame
@@ -59,6 +63,8 @@ class Material:
     classes: tuple[str, ...]
     balanced: bool = True
     clinical: tuple[str, ...] = ()
+    harmonisation: HarmonisationSection | None = None
+    site_column: str = "site"
 
     @property
     def labels(self) -> NDArray[np.intp]:
