@@ -25,7 +25,7 @@ def key_folder() -> Path:
     _refuse_study(folder)
     if not folder.is_dir():
         try:
-            folder.mkdir(parents=True, mode=0o700)
+            folder.mkdir(parents=True, mode=0o700, exist_ok=True)  # somebody else may have made it in between
             folder.chmod(0o700)
         except OSError as error:
             raise GovernanceError(
