@@ -23,9 +23,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dawson.files import write_tsv
+from dawson.imaging.boxes import union_box
 from dawson.imaging.lesion_metrics import compare_masks
 from dawson.imaging.staple import CroppedMasks, crop_masks, margin_of, mask_consensus
-from dawson.imaging.surface_distance import union_box
 from dawson.imaging.tissue import dice
 from dawson.lesions.rater_outliers import judge_raters
 from dawson.lesions.rater_scores import score_raters

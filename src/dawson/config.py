@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -12,6 +12,8 @@ from dawson.errors import ConfigError
 
 STUDY_FILE = "study.toml"
 REGISTRATION_MM = (1, 2, 3, 4)
+
+Validated = TypeVar("Validated", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -178,13 +180,38 @@ def parse_config(content: dict[str, Any], origin: str) -> StudyConfig:
     ConfigError
         Naming each setting that is wrong and why.
     """
+    return validated(StudyConfig, content, origin, "Correct the setting; docs/reference/study-file lists them all.")
+
+
+def validated(model: type[Validated], content: dict[str, Any], origin: str, fix: str) -> Validated:
+    """Content as a model of settings.
+
+    Raises
+    ------
+    ConfigError
+        Naming each setting that is wrong and why.
+    """
     try:
-        return StudyConfig.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(
             f"[{'.'.join(str(part) for part in item['loc'])}] {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
         )
-        raise ConfigError(f"{origin}: {problems}.", "Correct the setting; docs/reference/study-file lists them all.") from None
+        raise ConfigError(f"{origin}: {problems}.", fix) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file that is there.
+
+    Raises
+    ------
+    ConfigError
+        It is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
 
 
 def read_config(path: Path) -> StudyConfig:
@@ -197,11 +224,7 @@ def read_config(path: Path) -> StudyConfig:
     """
     if not path.exists():
         return StudyConfig()
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
-    return parse_config(content, str(path))
+    return parse_config(read_toml(path), str(path))
 
 
 def dump_config(config: StudyConfig) -> str:

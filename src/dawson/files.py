@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dawson.errors import ModelError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,6 +129,33 @@ def sha256(path: Path | str) -> str:
         while block := stream.read(_CHUNK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def member_files(folder: Path, members: Iterable[Mapping[str, Any]], description: str) -> list[Path]:
+    """Weights of a model folder, each the very file that the description names.
+
+    Parameters
+    ----------
+    folder : Path
+    members : iterable of mapping
+        `file` and `sha256` of each.
+    description : str
+        Name of the file that says so.
+
+    Raises
+    ------
+    ModelError
+        A file is missing, or is another one.
+    """
+    paths = []
+    for member in members:
+        path = folder / member["file"]
+        if not path.is_file():
+            raise ModelError(f"{path} is missing.", "Copy the whole model folder.")
+        if sha256(path) != member["sha256"]:
+            raise ModelError(f"{path} is not the file that {description} names: its SHA-256 differs.", "Copy the model folder again.")
+        paths.append(path)
+    return paths
 
 
 def digest_of(content: Any) -> str:

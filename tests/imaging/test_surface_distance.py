@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dawson.imaging.surface_distance import outline_bias, surface, surface_distances, union_box
+from dawson.imaging.boxes import union_box
+from dawson.imaging.surface_distance import outline_bias, surface, surface_distances
 
 
 def ball(radius: float, shape: tuple[int, int, int] = (41, 41, 41), centre: float = 20) -> np.ndarray:

@@ -11,13 +11,15 @@ from dawson.errors import ConfigError
 from dawson.imaging.subtraction import Subtraction, subtract
 from dawson.lesions.change_detection import (
     CODES,
-    OPPOSITE,
     Changes,
     ChangeSettings,
     detect_changed_tissue,
     detect_changes,
     enlargement_needed,
 )
+
+# what each change is called when the scans are exchanged
+OPPOSITE = {"new": "resolved", "resolved": "new", "enlarging": "shrinking", "shrinking": "enlarging", "stable": "stable"}
 
 SHAPE = (60, 64, 56)
 MASKS = ChangeSettings(detector="masks")

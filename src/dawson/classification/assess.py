@@ -6,6 +6,7 @@ None of it may lose a finished study: a part that cannot be made says why in its
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from dawson.files import write_json, write_tsv
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dawson.classification.comparators.material import Material
     from dawson.classification.plan import Plan
     from dawson.cohort.dataset import Cohort
     from dawson.config import StudyConfig
@@ -131,8 +133,9 @@ def assess_comparators(
         table, reasons = run_comparators(cohort, plan.usable, plan.splits, predictions, config, roots, jobs=jobs, dask=dask)
         write_tsv(folder / "comparators.tsv", table)
         models = comparison_tables(decisive_rows(predictions, config.study.classes), table)
-        said = {name: f"{comparator(name).description}, without site effects (ComBat)" for name in ("lesion-features",)}
-        said = said if config.harmonisation.features != "none" else {}
+        said = {}
+        if config.harmonisation.features != "none":
+            said["lesion-features"] = f"{comparator('lesion-features').description}, without site effects (ComBat)"
         result = compare_models(models, plan.splits, config.study.classes, config.study.positive, config.evaluation, descriptions=said)
         reads = any(comparator(name).needs_lesions or name == "fusion" for name in table["model"].unique())
         masks = _masks(cohort, config, roots, plan.splits) if reads else {}
@@ -161,12 +164,10 @@ def assess_sites(
         Its content; None where no file is written, and one of an earlier attempt is removed.
     """
     path = folder / "harmonisation.json"
-    made: list[Any] = []
 
-    def material() -> Any:
-        if not made:
-            made.append(study_material(cohort, plan.usable, plan.splits, predictions, config, roots, jobs=jobs, dask=dask)[0])
-        return made[0]
+    @cache
+    def material() -> Material:
+        return study_material(cohort, plan.usable, plan.splits, predictions, config, roots, jobs=jobs, dask=dask)[0]
 
     content = site_findings(plan.usable.table, config, material)
     if content is None:

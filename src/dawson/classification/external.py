@@ -19,7 +19,6 @@ from dawson.classification.images import candidate_images, of_quality, stack_of,
 from dawson.classification.out_of_sample import patient_means, repeat_means
 from dawson.classification.predict import refuse_training_people
 from dawson.classification.subgroups import check_subgroups, level_figures, subgroup_figures
-from dawson.classification.training import predict_logits
 from dawson.cohort.consent import remember_results, with_governance
 from dawson.errors import ModelError
 from dawson.files import write_json, write_tsv
@@ -98,8 +97,7 @@ def run_external(
     usable, quality = _usable(model, cohort, paths, config, folder, resolve_jobs(jobs), dask)
     networks, certainty = model.networks(), read_certainty(model)
     images = np.array(stack_of(usable.table))  # its own: the kept stack is read-only, which torch warns of
-    seen = model.member_images(images)
-    logits = np.stack([predict_logits(network, own) for network, own in zip(networks, seen, strict=True)]).astype(np.float64)
+    logits = model.member_logits(networks, images).astype(np.float64)
     predictions = _predictions(model, usable.table, logits)
     write_tsv(folder / "predictions.tsv", predictions)
     write_tsv(folder / "exclusions.tsv", usable.exclusions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from dawson.classification.images import CONTENT_COLUMNS
 from dawson.classification.networks import architecture
 from dawson.config import PreprocessSection, TrainingSection
 from dawson.errors import ModelError
-from dawson.files import read_json, sha256, write_json, write_tsv
+from dawson.files import member_files, read_json, sha256, write_json, write_tsv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,29 +149,21 @@ class Model:
         ModelError
             A weights file is missing or is not the one that the description names.
         """
-        members = []
-        for member in self.description["members"]:
-            path = self.folder / member["file"]
-            if not path.is_file():
-                raise ModelError(f"{path} is missing.", "Copy the whole model folder.")
-            if sha256(path) != member["sha256"]:
-                raise ModelError(f"{path} is not the file that model.json names: its SHA-256 differs.", "Copy the model folder again.")
-            members.append(load_member(path, self.training, int(self.description["channels"]), len(self.classes)))
-        return members
+        paths = member_files(self.folder, self.description["members"], "model.json")
+        return [load_member(path, self.training, int(self.description["channels"]), len(self.classes)) for path in paths]
 
     def member_images(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Images as each member sees them: harmonised as those that it learnt from, where these were."""
         scales = [member.get("intensity") for member in self.description["members"]]
         return [harmonised(IntensityScale.from_json(scale) if scale else None, images) for scale in scales]
 
-    def member_logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits of every member, shape (members, images, classes)."""
+    def member_logits(self, networks: Sequence[torch.nn.Module], images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of every member, shape (members, images, classes); `networks` are the members."""
         import numpy as np
 
         from dawson.classification.training import predict_logits
 
-        own = self.member_images(images)
-        return np.stack([predict_logits(network, seen) for network, seen in zip(self.networks(), own, strict=True)])
+        return np.stack([predict_logits(network, seen) for network, seen in zip(networks, self.member_images(images), strict=True)])
 
 
 def load_member(weights: Path, training: TrainingSection, channels: int, classes: int) -> torch.nn.Module:

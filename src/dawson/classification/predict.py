@@ -15,7 +15,7 @@ from dawson.classification.contents import CONTRASTS, scan_contents
 from dawson.classification.images import CHANNELS_NAME, read_stack
 from dawson.classification.model import Model
 from dawson.classification.networks import architecture
-from dawson.classification.training import predict_logits, softmax
+from dawson.classification.training import softmax
 from dawson.cohort.consent import refuse_unpermitted
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError, DawsonError, ImageError, LeakageError, PreprocessingError
@@ -218,7 +218,7 @@ def _write(reading: Reading, scan: Scan, derivatives: Path, row: Mapping[str, An
     model, networks, certainty = reading.model, reading.networks, reading.certainty
     image = read_stack([scan.derivative(derivatives, CHANNELS_NAME)])
     withheld = model.simulated and not reading.allow_simulated and not is_simulated(scan.flair)
-    logits = np.stack([predict_logits(network, seen)[0] for network, seen in zip(networks, model.member_images(image), strict=True)])
+    logits = model.member_logits(networks, image)[:, 0]
     probability = member_figures(softmax(logits), model.classes)
     sure = certainty.of_scan(logits.astype(np.float64)) if certainty else None
     # Members that are tempered first may average to another class where they nearly balance: the page must not contradict itself.

@@ -64,6 +64,12 @@ def brain_mask(image: Any, extractor: str = "deepbet", threads: int = 1) -> Any:
     return nib.Nifti1Image(mask.astype(np.uint8), image.affine)
 
 
+def extracted(image: Any, brain: Any) -> Any:
+    """The scan with 0 outside its brain."""
+    values = np.asarray(image.dataobj, dtype=np.float32)
+    return nib.Nifti1Image(np.where(np.asarray(brain.dataobj) > 0, values, np.float32(0)), image.affine)
+
+
 def extractor_named(name: str) -> BrainExtractor:
     """The registered extractor of that name.
 

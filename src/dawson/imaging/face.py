@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dawson.errors import PreprocessingError
-from dawson.imaging.brain import brain_mask
+from dawson.imaging.brain import brain_mask, extracted
 from dawson.imaging.face_region import Floats, at_sides, in_core, in_face
 from dawson.imaging.registration import overlap_dice, registration_named, shared_information, starting_transform
 from dawson.imaging.resample import isotropic, resample
@@ -88,12 +88,6 @@ def place_head(image: Any, threads: int = 1) -> PlacedHead:
             "Look at the scan: its orientation may be wrong, much of the brain be missing, or the brain mask be wrong.",
         )
     return PlacedHead(image, brain, to_scan, overlap)
-
-
-def extracted(image: Any, brain: Any) -> Any:
-    """The scan with 0 outside its brain."""
-    values = np.asarray(image.dataobj, dtype=np.float32)
-    return nib.Nifti1Image(np.where(np.asarray(brain.dataobj) > 0, values, np.float32(0)), image.affine)
 
 
 def carried_brain(brain: Any, image: Any, transform: Affine) -> NDArray[np.bool_]:

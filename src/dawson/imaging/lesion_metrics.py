@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dawson.imaging.boxes import union_box
 from dawson.imaging.lesion_instances import lesion_instances
-from dawson.imaging.surface_distance import assd, hd95, surface_distances, union_box
+from dawson.imaging.surface_distance import assd, hd95, surface_distances
 from dawson.imaging.tissue import dice
 
 IOU_THRESHOLD = 0.25

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dawson.imaging.surface_distance import union_box
+from dawson.imaging.boxes import union_box
 
 Method = Literal["staple", "majority", "soft"]
 METHODS: tuple[Method, ...] = ("staple", "majority", "soft")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dawson.errors import ImageError, PreprocessingError
 from dawson.files import read_json, sidecar_path
-from dawson.imaging.brain import brain_mask
+from dawson.imaging.brain import brain_mask, extracted
 from dawson.imaging.deface_file import as_in_file, stored_values, write_values
 from dawson.imaging.deface_fill import air_values, fill, head_mask
 from dawson.imaging.face import (
@@ -23,7 +23,6 @@ from dawson.imaging.face import (
     brain_distance,
     carried_brain,
     core_mask,
-    extracted,
     face_share,
     place_head,
     removal_mask,

@@ -17,9 +17,6 @@ from dawson.imaging.subtraction import Subtraction
 CODES = {"new": 1, "enlarging": 2, "shrinking": 3, "resolved": 4, "stable": 5}
 """Values of the change map."""
 
-OPPOSITE = {"new": "resolved", "resolved": "new", "enlarging": "shrinking", "shrinking": "enlarging", "stable": "stable"}
-"""What each change is called when the scans are exchanged."""
-
 DETECTORS = ("masks", "subtraction")
 
 # Arch Neurol 1992;49:261 (doi:10.1001/archneur.1992.00530270075021): a lesion's area must change by 45.2 % below 0.67 cm2, by 24.2 %

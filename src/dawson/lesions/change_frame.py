@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from dawson.cohort.scan import Scan
 from dawson.errors import ImageError, PreprocessingError
+from dawson.imaging.boxes import union_box
+from dawson.imaging.brain import extracted
 from dawson.imaging.halfway import InverseWarp, RigidPair, grid_around, mean_space, register_sessions
 from dawson.imaging.resample import PointTransform, resample
 from dawson.imaging.template import TEMPLATE_SPACE
@@ -121,9 +123,9 @@ def _native(scan: Scan, derivatives: Path) -> bool:
 def _halfway(sessions: Sequence[SessionFiles], derivatives: Path, registration: str, registration_mm: float, threads: int) -> Meeting:
     images = [_load(session.scan.derivative(derivatives, names.unbiased("FLAIR"))) for session in sessions]
     brains = [_load(session.scan.derivative(derivatives, names.brain_mask("FLAIR"))) for session in sessions]
-    extracted = [_masked(image, brain) for image, brain in zip(images, brains, strict=True)]
+    brains_only = [extracted(image, brain) for image, brain in zip(images, brains, strict=True)]
     pairs = [RigidPair(Affine(np.eye(4)), 0.0)]
-    pairs += [register_sessions(extracted[0], other, registration, registration_mm, threads) for other in extracted[1:]]
+    pairs += [register_sessions(brains_only[0], other, registration, registration_mm, threads) for other in brains_only[1:]]
     transforms = mean_space([pair.transform for pair in pairs])
     shape, affine = grid_around(brains, transforms)
     flairs, inside, masks = [], [], []
@@ -208,16 +210,7 @@ def _as_float(image: Any) -> Any:
     return nib.Nifti1Image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
 
 
-def _masked(image: Any, brain: Any) -> Any:
-    values = np.asarray(image.dataobj, dtype=np.float32)
-    return nib.Nifti1Image(np.where(np.asarray(brain.dataobj) > 0, values, np.float32(0)), image.affine)
-
-
 def cropped(meeting: Meeting, first: int, second: int) -> tuple[slice, ...]:
     """The box round the brains (or, without images, the masks) of two sessions: all that needs to be worked on."""
     parts = [part for place in (first, second) for part in (meeting.brains[place], meeting.masks[place]) if part is not None]
-    inside = np.any(parts, axis=0)
-    where = np.nonzero(inside)
-    if not where[0].size:
-        return (slice(None),) * 3
-    return tuple(slice(max(0, int(axis.min()) - _ROOM), int(axis.max()) + 1 + _ROOM) for axis in where)
+    return union_box(*parts, margin=_ROOM) if any(part.any() for part in parts) else (slice(None),) * 3

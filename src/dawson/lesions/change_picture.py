@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dawson.files import atomic_path
+from dawson.imaging.boxes import box_across
 from dawson.imaging.subtraction import Subtraction
 from dawson.lesions.change_detection import CODES, Changes
 
@@ -60,7 +61,7 @@ def draw_change(
     figure = Figure(figsize=(3 * 3.0, len(levels) * 3.5 + 0.9), facecolor="black")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(levels), 3, squeeze=False)
-    crop = _crop(scans.brain)
+    crop = box_across(scans.brain)
     for row, level in zip(axes, levels, strict=True):
         images = [(scans.first, "gray", _GREY), (scans.second, "gray", _GREY), (scans.z, "RdBu_r", (-_Z_LIMIT, _Z_LIMIT))]
         for place, (panel, (image, colours, limits)) in enumerate(zip(row, images, strict=True)):
@@ -113,12 +114,3 @@ def _panel(panel: Axes, image: NDArray[Any], codes: NDArray[np.uint8], colours: 
             # half a voxel outside, so that the outline does not hide the lesion
             panel.contour(ndimage.binary_dilation(lesion).astype(float), [0.5], colors=[colour], linewidths=0.9)
     panel.set_axis_off()
-
-
-def _crop(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """The brain's box across, all slices along."""
-    sides = []
-    for axis in (0, 1):
-        where = np.flatnonzero(brain.any(axis=tuple(other for other in range(3) if other != axis)))
-        sides.append(slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(None))
-    return sides[0], sides[1], slice(None)

@@ -17,14 +17,14 @@ from dawson.files import atomic_path, read_json, sha256, sidecar_path, write_sid
 from dawson.imaging.staple import AROUND_VOXELS, MARGIN_MM, METHODS, Method, mask_consensus
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.lesions.rater_masks import any_simulated, by_scan, find_rater_masks, read_cropped, spacing_of
+from dawson.lesions.scan_images import lesion_file
 from dawson.parallel import each, resolve_jobs
 from dawson.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MASK = f"space-{TEMPLATE_SPACE}_label-lesion_desc-consensus_mask.nii.gz"
-PROBABILITY = f"space-{TEMPLATE_SPACE}_label-lesion_desc-consensus_probseg.nii.gz"
+MASK, PROBABILITY = (lesion_file("consensus", kind) for kind in ("mask", "probseg"))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dawson.errors import ImageError
+from dawson.imaging.boxes import union_box
 from dawson.lesions.intensity import BLACK, standardise
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def sliding_windows(
     result = np.zeros((len(networks), *brain.shape), np.float32)
     if not brain.any():
         return result
-    box = brain_box(brain, _MARGIN)
+    box = union_box(brain, margin=_MARGIN)
     piece = torch.from_numpy(np.ascontiguousarray(images[(slice(None), *box)]))[None].to(memory_format=torch.channels_last_3d)
     window = (part.window,) * 3
     inferer = SlidingWindowInferer(window, 1, part.overlap, mode="gaussian", padding_mode="constant", cval=BLACK)
@@ -121,12 +122,3 @@ def sliding_windows(
         torch.set_num_threads(before)
     result *= brain
     return result
-
-
-def brain_box(brain: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """Slices around a mask, with a margin where the image has one."""
-    box = []
-    for axis in range(3):
-        there = np.flatnonzero(brain.any(axis=tuple(other for other in range(3) if other != axis)))
-        box.append(slice(max(0, int(there[0]) - margin), min(brain.shape[axis], int(there[-1]) + 1 + margin)))
-    return tuple(box)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dawson.files import atomic_path
+from dawson.imaging.boxes import box_across
 from dawson.imaging.lesion_instances import lesion_instances
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def draw_lesions(
     spacing = float(np.linalg.norm(flair.affine[:3, 2]))
     levels = slices_to_show(mask, values > 0, spacing)
     low, high = np.percentile(values[values > 0], (1, 99.7)) if (values > 0).any() else (0.0, 1.0)
-    box = _crop(values > 0)
+    box = box_across(values > 0)
     figure = Figure(figsize=(15.0, 6.6), facecolor=_GROUND)
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(2, 7, left=0.005, right=0.995, top=0.91, bottom=0.045, wspace=0.02, hspace=0.06)
@@ -200,12 +201,3 @@ def _counts(axes: Axes, lesions: Sequence[LesionFeatures], notes: Sequence[str])
     for note in notes:
         line -= 0.055
         axes.text(0.03, line, note, color=_PALE, fontsize=9, va="top")
-
-
-def _crop(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """The brain's box across, all slices along."""
-    sides = []
-    for axis in (0, 1):
-        where = np.flatnonzero(brain.any(axis=tuple(other for other in range(3) if other != axis)))
-        sides.append(slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(None))
-    return sides[0], sides[1], slice(None)

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dawson.cohort.lesion_masks import lesion_masks, maker_of, simulated_mask
 from dawson.cohort.scan import Scan
 from dawson.errors import ImageError
-from dawson.files import read_json, sidecar_path
 from dawson.imaging.staple import CroppedMasks, crop_masks, margin_of
-from dawson.imaging.template import TEMPLATE_SPACE
 
-_NAME = re.compile(rf"_space-{TEMPLATE_SPACE}_label-lesion_desc-(?P<maker>[0-9A-Za-z]+)_mask\.nii(\.gz)?$")
 _RUN = re.compile(r"^(?P<rater>.+?)run(?P<run>[0-9]+)$")
 
 
@@ -56,12 +54,10 @@ def find_rater_masks(scan: Scan, roots: Sequence[Path]) -> RaterMasks:
         Sorted by rater. `desc-rater{LABEL}run1` counts as the first where there is none without `run`.
     """
     found: dict[tuple[str, int], Path] = {}
-    for root in roots:
-        folder = root / scan.folder
-        for path in sorted(folder.glob(f"{scan.entities}_*_mask.nii*")) if folder.is_dir() else []:
-            maker = _NAME.search(path.name)
-            if maker and maker["maker"].startswith(("rater", "expert")):
-                found.setdefault(_rater_and_run(maker["maker"]), path)
+    for path in lesion_masks(scan, roots, template_space=True):
+        maker = maker_of(path)
+        if maker.startswith(("rater", "expert")):
+            found.setdefault(_rater_and_run(maker), path)
     raters = sorted({rater for rater, _ in found})
     first = {rater: found.get((rater, 0), found.get((rater, 1))) for rater in raters}
     return RaterMasks(
@@ -131,13 +127,7 @@ def spacing_of(affine: NDArray[np.float64]) -> tuple[float, float, float]:
 
 def any_simulated(paths: Sequence[Path]) -> bool:
     """Whether the sidecar of one of the masks says that a computer program made it."""
-    for path in paths:
-        try:
-            if read_json(sidecar_path(path)).get("SimulatedData") is True:
-                return True
-        except (OSError, ValueError):
-            continue
-    return False
+    return any(simulated_mask(path) for path in paths)
 
 
 def by_scan(scans: Sequence[Scan], roots: Sequence[Path]) -> Mapping[Scan, RaterMasks]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from dawson.config import Section, read_toml, validated
 from dawson.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Range = tuple[float, float]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NetworkPart(_Part):
+class NetworkPart(Section):
     """Shape of the network: channels at each level, each level at half the resolution of the one before."""
 
     widths: Annotated[tuple[int, ...], Field(min_length=2, max_length=6)] = (16, 32, 64, 96)
@@ -31,7 +27,7 @@ class NetworkPart(_Part):
         return self
 
 
-class PatchPart(_Part):
+class PatchPart(Section):
     """Which pieces of a scan a network learns from: cubes of `size` voxels of 1 mm."""
 
     size: Annotated[int, Field(ge=16)] = 64
@@ -44,7 +40,7 @@ class PatchPart(_Part):
     elastic_spacing_mm: float = 16.0
 
 
-class AppearancePart(_Part):
+class AppearancePart(Section):
     """How far images are changed so that one network reads any scanner. Brightness is in robust standard deviations of the brain."""
 
     t1w_absent: Share = 0.5
@@ -74,7 +70,7 @@ class AppearancePart(_Part):
     offset_sd: float = 0.25
 
 
-class OptimisationPart(_Part):
+class OptimisationPart(Section):
     """AdamW with a short rise and a fall by a cosine; `average` is the decay of the weights' running mean that is kept."""
 
     steps: Annotated[int, Field(ge=1)] = 7000
@@ -88,7 +84,7 @@ class OptimisationPart(_Part):
     bfloat16: bool = True
 
 
-class EnsemblePart(_Part):
+class EnsemblePart(Section):
     """Members are the first `members` of `folds` patient-grouped folds: each validates on its own people."""
 
     members: Annotated[int, Field(ge=1)] = 4
@@ -104,7 +100,7 @@ class EnsemblePart(_Part):
         return self
 
 
-class InferencePart(_Part):
+class InferencePart(Section):
     """Windows that slide over the brain; neighbours share `overlap` of their side."""
 
     window: Annotated[int, Field(ge=16)] = 96
@@ -112,7 +108,7 @@ class InferencePart(_Part):
     flip: bool = False
 
 
-class LesionRecipe(_Part):
+class LesionRecipe(Section):
     """The whole recipe.
 
     `makers` are the truths that are learnt from, the best first: what follows `desc-` in the name of a lesion mask, where `raters`
@@ -157,13 +153,7 @@ def parse_recipe(content: dict[str, Any], origin: str) -> LesionRecipe:
     ConfigError
         Naming each value that is wrong and why.
     """
-    try:
-        return LesionRecipe.model_validate(content)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"[{'.'.join(str(part) for part in item['loc'])}] {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
-        )
-        raise ConfigError(f"{origin}: {problems}.", "Correct the value; docs/explanation/lesion-network lists them all.") from None
+    return validated(LesionRecipe, content, origin, "Correct the value; docs/explanation/lesion-network lists them all.")
 
 
 def read_recipe(path: Path | None) -> LesionRecipe:
@@ -176,10 +166,6 @@ def read_recipe(path: Path | None) -> LesionRecipe:
     """
     if path is None:
         return LesionRecipe()
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist.", "Give a recipe in TOML, or none for the shipped one.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
-    return parse_recipe(content, str(path))
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist.", "Give a recipe in TOML, or none for the shipped one.")
+    return parse_recipe(read_toml(path), str(path))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,34 @@ from numpy.typing import NDArray
 
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError
+from dawson.files import sha256, sidecar_path, write_sidecar
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.preprocess import names
+from dawson.preprocess.cache import Steps
 from dawson.preprocess.scan import in_template_space, is_simulated
 
 REGIONS = f"space-{TEMPLATE_SPACE}_desc-sim_dseg.nii.gz"
 RATERS = "raters"
 """Maker that stands for the mean of all masks of a scan by `rater...`."""
+
+
+@dataclass(frozen=True)
+class LesionMaps:
+    """Lesions found in one scan.
+
+    Parameters
+    ----------
+    probability : ndarray of float32 (x, y, z)
+    mask : ndarray of bool (x, y, z)
+    affine : ndarray (4, 4)
+    figures : mapping
+        What else is to be remembered; a `threshold` stands in the sidecars of all maps.
+    """
+
+    probability: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    affine: NDArray[np.float64]
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +100,63 @@ def load_images(images: ScanImages) -> tuple[Any, Any | None, NDArray[np.bool_]]
 def lesion_file(maker: str, kind: str) -> str:
     """Name of a lesion map of a scan; `kind` is mask, probseg or dseg."""
     return f"space-{TEMPLATE_SPACE}_label-lesion_desc-{maker}_{kind}.nii.gz"
+
+
+def make_lesion_maps(
+    steps: Steps,
+    name: str,
+    outputs: Sequence[Path],
+    sources: Sequence[Path],
+    parameters: Mapping[str, Any],
+    find: Callable[[], LesionMaps],
+    **more: Any,
+) -> dict[str, Any]:
+    """Write mask, probability and numbered lesions of a scan, or find them written of the same sources.
+
+    Parameters
+    ----------
+    steps : Steps
+        Of the scan.
+    name : str
+        Of the step.
+    outputs : sequence of Path
+        Mask, probability, numbered lesions.
+    sources : sequence of Path
+    parameters : mapping
+        What else the result depends on.
+    find : callable
+        Finds the lesions.
+    **more
+        Further fields of the sidecars.
+
+    Returns
+    -------
+    dict
+        lesion_count, lesion_ml, and the figures of what was found.
+    """
+
+    def make(mask_path: Path, probability_path: Path, lesions_path: Path) -> dict[str, Any]:
+        import nibabel as nib
+
+        from dawson.imaging.lesion_instances import lesion_instances
+
+        found = find()
+        lesions = lesion_instances(found.mask)
+        kind = np.int16 if lesions.max(initial=0) < 2**15 else np.int32
+        # the header of the images carries nothing that a mask should: only the grid is taken
+        nib.save(nib.Nifti1Image(found.mask.astype(np.uint8), found.affine), mask_path)
+        nib.save(nib.Nifti1Image(found.probability.astype(np.float32), found.affine), probability_path)
+        nib.save(nib.Nifti1Image(lesions.astype(kind), found.affine), lesions_path)
+        voxel_mm3 = float(np.prod(np.linalg.norm(found.affine[:3, :3], axis=0)))
+        volume = round(float(found.mask.sum() * voxel_mm3) / 1000, 4)
+        return {"lesion_count": int(lesions.max(initial=0)), "lesion_ml": volume, **found.figures}
+
+    figures = steps.run(name, outputs, sources, parameters, make, Type="Lesion", **more)
+    said = {**parameters, **({"threshold": figures["threshold"]} if "threshold" in figures else {})}
+    for path in outputs[1:]:
+        if steps.redone or not sidecar_path(path).is_file():
+            write_sidecar(path, {outputs[0].name: sha256(outputs[0])}, said, **more)
+    return figures
 
 
 def find_truth(scan: Scan, roots: Sequence[Path], makers: Sequence[str]) -> tuple[str, list[Path]]:

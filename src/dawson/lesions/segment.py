@@ -12,8 +12,7 @@ import numpy as np
 
 from dawson.cohort.scan import Scan
 from dawson.errors import ConfigError, DawsonError, MissingDependencyError, ModelError
-from dawson.files import sha256, sidecar_path, write_sidecar
-from dawson.lesions.scan_images import find_images, lesion_file, load_images
+from dawson.lesions.scan_images import LesionMaps, find_images, lesion_file, load_images, make_lesion_maps
 from dawson.lesions.segmenters import Segmenter, identity, segmenter_named
 from dawson.parallel import cores, each, resolve_jobs
 from dawson.preprocess.cache import Steps
@@ -133,33 +132,15 @@ def segment_scan(scan: Scan, work: _Work) -> dict[str, Any]:
     outputs = [scan.derivative(work.derivatives, lesion_file(segmenter.maker, kind)) for kind in ("mask", "probseg", "dseg")]
     more = {"SimulatedData": True} if images.simulated else {}
 
-    def make(mask_path: Path, probability_path: Path, lesions_path: Path) -> dict[str, Any]:
-        import nibabel as nib
-
-        from dawson.imaging.lesion_instances import lesion_instances
-
+    def find() -> LesionMaps:
         flair, t1w, brain = load_images(images)
         found = segmenter.segment(flair, t1w, brain, work.threads)
-        spacing = tuple(float(size) for size in np.linalg.norm(flair.affine[:3, :3], axis=0))
-        mask = found.mask((spacing[0], spacing[1], spacing[2]))
-        lesions = lesion_instances(mask)
-        kind = np.int16 if lesions.max(initial=0) < 2**15 else np.int32
-        # the header of the images carries nothing that a mask should: only the grid is taken
-        nib.save(nib.Nifti1Image(mask.astype(np.uint8), flair.affine), mask_path)
-        nib.save(nib.Nifti1Image(found.probability.astype(np.float32), flair.affine), probability_path)
-        nib.save(nib.Nifti1Image(lesions.astype(kind), flair.affine), lesions_path)
-        return {
-            "lesion_count": int(lesions.max(initial=0)),
-            "lesion_ml": round(float(mask.sum() * np.prod(spacing)) / 1000, 4),
-            "threshold": found.threshold,
-            "minimum_mm3": found.minimum_mm3,
-        }
+        x, y, z = (float(size) for size in np.linalg.norm(flair.affine[:3, :3], axis=0))
+        decided = {"threshold": found.threshold, "minimum_mm3": found.minimum_mm3}
+        return LesionMaps(found.probability, found.mask((x, y, z)), flair.affine, decided)
 
     parameters = {"segmenter": work.name, **identity(segmenter)}
-    figures = steps.run("lesion segmentation", outputs, images.files, parameters, make, Type="Lesion", **more)
-    for path in outputs[1:]:
-        if steps.redone or not sidecar_path(path).is_file():
-            write_sidecar(path, {outputs[0].name: sha256(outputs[0])}, {**parameters, "threshold": figures["threshold"]}, **more)
+    figures = make_lesion_maps(steps, "lesion segmentation", outputs, images.files, parameters, find, **more)
     return {
         "lesion_count": figures["lesion_count"],
         "lesion_ml": figures["lesion_ml"],

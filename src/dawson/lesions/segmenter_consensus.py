@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dawson.cohort.lesion_masks import masks_by_maker, simulated_mask
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError, ConfigError, DawsonError
-from dawson.files import read_json, sha256, sidecar_path, write_sidecar
-from dawson.lesions.scan_images import lesion_file
+from dawson.files import read_json, sidecar_path
+from dawson.lesions.scan_images import LesionMaps, lesion_file, make_lesion_maps
 from dawson.parallel import each, resolve_jobs
 from dawson.preprocess.cache import Steps
 from dawson.progress import progress
@@ -135,10 +135,8 @@ def _combine_scan(scan: Scan, derivatives: Path, root: Path, masks: list[Path], 
     more = {"SimulatedData": True} if simulated else {}
     outputs = [scan.derivative(derivatives, lesion_file(MAKER, kind)) for kind in ("mask", "probseg", "dseg")]
 
-    def make(mask_path: Path, probability_path: Path, lesions_path: Path) -> dict[str, Any]:
+    def find() -> LesionMaps:
         import nibabel as nib
-
-        from dawson.imaging.lesion_instances import lesion_instances
 
         images: list[Any] = [nib.load(path) for path in masks]
         first = images[0]
@@ -147,19 +145,10 @@ def _combine_scan(scan: Scan, derivatives: Path, root: Path, masks: list[Path], 
                 raise CohortError(f"{path.name} is on another grid than {masks[0].name}.", "Bring the masks to one grid.")
         spacing = np.linalg.norm(first.affine[:3, :3], axis=0)
         probabilities = [_on_common_scale(path) for path in soft]
-        probability, mask = combine([np.asarray(image.dataobj) > 0.5 for image in images], probabilities, method, spacing)
-        lesions = lesion_instances(mask)
-        nib.save(nib.Nifti1Image(mask.astype(np.uint8), first.affine), mask_path)
-        nib.save(nib.Nifti1Image(probability, first.affine), probability_path)
-        nib.save(nib.Nifti1Image(lesions, first.affine), lesions_path)
-        return {"lesion_count": int(lesions.max(initial=0)), "lesion_ml": round(float(mask.sum() * spacing.prod()) / 1000, 4)}
+        return LesionMaps(*combine([np.asarray(image.dataobj) > 0.5 for image in images], probabilities, method, spacing), first.affine)
 
     steps = Steps(root, derivatives)
-    parameters = {"method": method}
-    figures = steps.run("lesion consensus", outputs, sources, parameters, make, Type="Lesion", **more)
-    for path in outputs[1:]:
-        if steps.redone or not sidecar_path(path).is_file():
-            write_sidecar(path, {outputs[0].name: sha256(outputs[0])}, parameters, **more)
+    figures = make_lesion_maps(steps, "lesion consensus", outputs, sources, {"method": method}, find, **more)
     return {**figures, "simulated": simulated}
 
 

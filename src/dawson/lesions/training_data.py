@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from dawson.cohort.scan import Scan
 from dawson.errors import CohortError, DawsonError
 from dawson.files import atomic_path, digest_of, read_json, sha256, write_json
+from dawson.imaging.boxes import union_box
 from dawson.imaging.lesion_instances import lesion_instances, lesions_of
 from dawson.lesions.appearance import UNLABELLED
-from dawson.lesions.inference import brain_box
 from dawson.lesions.intensity import lesion_excess, standardise
 from dawson.lesions.scan_images import REGIONS, find_images, find_truth, load_images, load_truth
 from dawson.parallel import each
@@ -189,7 +189,7 @@ def _read_case(study: str, roots: tuple[Path, ...], scan: Scan, cache: Path, mak
     truth = load_truth(truths, flair)
     if not brain.any():
         raise CohortError(f"the brain mask of {scan.entities} is empty")
-    box = brain_box(brain, _MARGIN)
+    box = union_box(brain, margin=_MARGIN)
     inside = brain[box]
     regions = np.where(inside, UNLABELLED, 0).astype(np.uint8)
     if regions_path.is_file():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dawson.errors import ModelError
-from dawson.files import read_json, sha256
+from dawson.files import member_files, read_json, sha256
 from dawson.lesions.recipe import LesionRecipe, parse_recipe
 
 if TYPE_CHECKING:
@@ -79,15 +79,7 @@ class LesionModel:
         ModelError
             A file is missing or is not the one that the description names.
         """
-        paths = []
-        for member in self.description["members"]:
-            path = self.folder / member["file"]
-            if not path.is_file():
-                raise ModelError(f"{path} is missing.", "Copy the whole model folder.")
-            if sha256(path) != member["sha256"]:
-                raise ModelError(f"{path} is not the file that {DESCRIPTION} names: its SHA-256 differs.", "Copy the model folder again.")
-            paths.append(path)
-        return paths
+        return member_files(self.folder, self.description["members"], DESCRIPTION)
 
     def networks(self) -> list[LesionNetwork]:
         """The members, in evaluation mode.

@@ -14,7 +14,7 @@ from dawson.cohort.scan import Scan
 from dawson.config import PreprocessSection
 from dawson.errors import PreprocessingError
 from dawson.imaging.bias import correct_bias
-from dawson.imaging.brain import brain_mask
+from dawson.imaging.brain import brain_mask, extracted
 from dawson.imaging.intensity import CLIP_PERCENTILES, normalise
 from dawson.imaging.registration import overlap_dice, register_rigid, register_to_template, shared_information
 from dawson.imaging.resample import PointTransform, isotropic, resample
@@ -129,7 +129,7 @@ def _rigid(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Step
 
     def make(output: Path) -> dict[str, Any]:
         t1w_mask, flair_mask = _load(paths[1]), _load(paths[3])
-        fixed, moving = _masked(_load(paths[0]), t1w_mask), _masked(_load(paths[2]), flair_mask)
+        fixed, moving = extracted(_load(paths[0]), t1w_mask), extracted(_load(paths[2]), flair_mask)
         rigid = register_rigid(fixed, moving, config.registration, config.registration_mm, threads)
         rigid.save(output)
         return {
@@ -150,7 +150,7 @@ def _to_template(scan: Scan, derivatives: Path, config: PreprocessSection, steps
     def make(affine_path: Path, warp_path: Path) -> dict[str, Any]:
         template = template_image(spacing) if contrast == "T1w" else flair_template(spacing)
         mask = nib.Nifti1Image(template_mask(spacing).astype(np.uint8), template.affine)
-        moving = _masked(_load(image_path), _load(mask_path))
+        moving = extracted(_load(image_path), _load(mask_path))
         found = register_to_template(template, mask, moving, config.registration, spacing, threads)
         found.affine.save(affine_path)
         # a thousandth of a millimetre is enough, and makes the file half as large
@@ -201,7 +201,7 @@ def _resample(
 def _fit(image: Any, mask: Any, transforms: list[PointTransform], contrast: str, spacing: float) -> dict[str, Any]:
     """Figures of fit at the resolution of the registration: finer detail was not what it aligned."""
     coarse = template_image(spacing)
-    small = resample(isotropic(_masked(image, mask), spacing), coarse.shape, coarse.affine, transforms, 1, template_mask(spacing))
+    small = resample(isotropic(extracted(image, mask), spacing), coarse.shape, coarse.affine, transforms, 1, template_mask(spacing))
     brain = resample(mask, coarse.shape, coarse.affine, transforms, 0)
     figures = {
         "template_mutual_information": template_mutual_information(small, spacing),
@@ -267,8 +267,3 @@ def _contact_sheet(
 
 def _load(path: Path) -> Any:
     return nib.load(path)
-
-
-def _masked(image: Any, mask: Any) -> Any:
-    values = np.asarray(image.dataobj, dtype=np.float32)
-    return nib.Nifti1Image(np.where(np.asarray(mask.dataobj) > 0, values, np.float32(0)), image.affine)
