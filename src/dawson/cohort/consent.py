@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def permitted(
     """
     people = [str(name) for name in cohort.participants["participant_id"]]
     returned = returned_images(cohort)
-    holders = {item.participant_id: f"{item.where} {item.problem}" for item in returned}
+    holders = why_returned(returned)
     governance = governance_of(cohort.root, governance)
     asked = [person for person in people if person not in holders]
     detail = {**(detail or {}), **({"returned_images": len(returned)} if returned else {})}
@@ -130,6 +130,11 @@ def returned_images(cohort: Cohort) -> list[Problem]:
         for path in (scan.t1w, scan.flair)
         if path is not None and (owner := withdrawn.whose(path))
     ]
+
+
+def why_returned(returned: Sequence[Problem]) -> dict[str, str]:
+    """Whoever has an image of `returned_images`, with the reason to leave the person out."""
+    return {item.participant_id: f"{item.where} {item.problem}" for item in returned}
 
 
 def refuse_unpermitted(image: Path, action: Action) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from dawson.cohort.consent import governance_of, returned_images
+from dawson.cohort.consent import governance_of, returned_images, why_returned
 from dawson.cohort.dataset import Cohort, read_cohort
 from dawson.cohort.export_files import FoundFiles, fields_left, find_files
 from dawson.cohort.export_tables import SMALLEST_GROUP, ExportTables, export_tables, rare_combinations
@@ -167,7 +167,7 @@ def plan_export(
     if managed and not options.public:
         options, use = _agreed(cohort.root, options, use, at)
     cohort = cohort.select(options.where)
-    holders = {item.participant_id: f"{item.where} {item.problem}" for item in returned_images(cohort)}
+    holders = why_returned(returned_images(cohort))
     considered = tuple(person for person in map(str, cohort.participants["participant_id"]) if person not in holders)
     ruling = rule(cohort.root, considered, use, managed=managed, at=at, record=False)
     people, refused = ruling.allowed, ruling.refused | holders

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dawson.errors import PreprocessingError
+from dawson.imaging.boxes import union_box
 
 # How far around a lesion white matter is looked for, in steps until there is enough.
 _REACHES_MM = (4.0, 8.0, 16.0, 32.0)
@@ -69,7 +70,7 @@ def fill_lesions(
         raise PreprocessingError("There is no normal-appearing white matter to fill lesions with.", "Look at the lesion mask.")
     everywhere = float(np.median(filled[sure]))
     level = np.full(filled.shape, np.nan, dtype=np.float32)
-    box = _box(lesions, int(np.ceil(3 * _REACHES_MM[-1] / spacing_mm)))
+    box = union_box(lesions, margin=int(np.ceil(3 * _REACHES_MM[-1] / spacing_mm)))
     open_places, weight = level[box], sure[box].astype(np.float32)
     for reach in _REACHES_MM:
         sigma = reach / spacing_mm / 2
@@ -77,6 +78,8 @@ def fill_lesions(
         mean = ndimage.gaussian_filter(filled[box] * weight, sigma) / np.maximum(found, 1e-6)
         empty = np.isnan(open_places) & (found >= _ENOUGH)
         open_places[empty] = mean[empty]
+        if not np.isnan(open_places[lesions[box]]).any():
+            break  # what a wider window finds elsewhere fills nothing
     level[np.isnan(level)] = everywhere
     grain = _grain(filled, sure, sigma=2.0 / spacing_mm)
     rng = np.random.default_rng(seed)
@@ -91,8 +94,3 @@ def _grain(image: NDArray[np.float32], sure: NDArray[np.bool_], sigma: float) ->
     left = (image - mean)[sure]
     low, high = np.percentile(left, (1, 99))
     return np.asarray(left[(left >= low) & (left <= high)], dtype=np.float32)
-
-
-def _box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    found = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return tuple(slice(max(0, part.start - margin), part.stop + margin) for part in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,39 +117,42 @@ def _measure_scan(scan: Scan, work: _Work) -> list[dict[str, Any]]:
     start = {"participant_id": scan.participant_id, "session_id": scan.session_id}
     if not chosen:
         return [{**start, "maker": "", "preferred": False, "status": "failed", "reason": "it has no such lesion mask", "simulated": False}]
-    return [
-        {**start, "maker": maker, "preferred": maker == preferred, **_measure_mask(scan, maker, own[maker], work)}
-        for maker in sorted(chosen)
-    ]
-
-
-def _measure_mask(scan: Scan, maker: str, mask: Path, work: _Work) -> dict[str, Any]:
-    simulated = simulated_mask(mask)
     try:
         images: ScanImages | None = find_images(scan, work.derivatives)
         missing = ""
     except CohortError as error:
         images, missing = None, f"no tissue volumes: {error.message}"
-    if images is not None:
-        simulated = simulated or images.simulated
-    kept = scan.derivative(work.derivatives, f"space-{TEMPLATE_SPACE}_label-lesion_desc-{maker or 'unnamed'}_measures.json")
-    try:
-        files = [mask, *(images.files if images else []), *_transforms(scan, work.derivatives, images)]
-        digest = digest_of([_MEASUREMENT, [[path.name, sha256(path)] for path in files]])
-        if not work.force and (before := _read(kept)).get("Digest") == digest:
-            return {**before["Measures"], "simulated": simulated}
-        started = time.perf_counter()
-        measures = _lesion_measures(scan, maker, mask, work.derivatives)
-        if images is not None:
-            measures |= _brain_measures(scan, images, mask, work.derivatives)
-        measures |= {"status": "done", "reason": missing, "seconds": round(time.perf_counter() - started, 2)}
-        measures = {name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in measures.items()}
-        write_json(kept, {"Digest": digest, "Measures": measures, "Sources": [path.name for path in files], "SimulatedData": simulated})
-    except DawsonError as error:
-        return {"status": "failed", "reason": str(error), "simulated": simulated}
-    except Exception as error:  # one bad mask never stops a study, whatever a library makes of a damaged file
-        return {"status": "failed", "reason": f"{mask.name} cannot be measured ({' '.join(str(error).split())})", "simulated": simulated}
-    return {**measures, "simulated": simulated}
+    # the same for every mask of the scan, and made for the first that asks
+    hashed = cache(sha256)
+    head = cache(lambda: None if images is None else _read_head(scan, images, work.derivatives))
+
+    def measured(maker: str) -> dict[str, Any]:
+        mask = own[maker]
+        simulated = simulated_mask(mask) or (images is not None and images.simulated)
+        kept = scan.derivative(work.derivatives, f"space-{TEMPLATE_SPACE}_label-lesion_desc-{maker or 'unnamed'}_measures.json")
+        try:
+            files = [mask, *(images.files if images else []), *_transforms(scan, work.derivatives, images)]
+            digest = digest_of([_MEASUREMENT, [[path.name, hashed(path)] for path in files]])
+            if not work.force and (before := _read(kept)).get("Digest") == digest:
+                return {**before["Measures"], "simulated": simulated}
+            started = time.perf_counter()
+            measures = _lesion_measures(scan, maker, mask, work.derivatives)
+            if (around := head()) is not None:
+                measures |= _brain_measures(around, mask)
+            measures |= {"status": "done", "reason": missing, "seconds": round(time.perf_counter() - started, 2)}
+            measures = {name: None if isinstance(value, float) and not np.isfinite(value) else value for name, value in measures.items()}
+            write_json(kept, {"Digest": digest, "Measures": measures, "Sources": [path.name for path in files], "SimulatedData": simulated})
+        except DawsonError as error:
+            return {"status": "failed", "reason": str(error), "simulated": simulated}
+        except Exception as error:  # one bad mask never stops a study, whatever a library makes of a damaged file
+            return {
+                "status": "failed",
+                "reason": f"{mask.name} cannot be measured ({' '.join(str(error).split())})",
+                "simulated": simulated,
+            }
+        return {**measures, "simulated": simulated}
+
+    return [{**start, "maker": maker, "preferred": maker == preferred, **measured(maker)} for maker in sorted(chosen)]
 
 
 def _lesion_measures(scan: Scan, maker: str, mask: Path, derivatives: Path) -> dict[str, Any]:
@@ -174,32 +177,47 @@ def features_file(maker: str) -> str:
     return f"space-{TEMPLATE_SPACE}_label-lesion_desc-{maker or 'unnamed'}_features.tsv"
 
 
-def _brain_measures(scan: Scan, images: ScanImages, mask: Path, derivatives: Path) -> dict[str, Any]:
-    """Tissue volumes and the lesions' volume in the person's own head."""
-    from dawson.imaging.brain_volumes import brain_volumes, head_scaling, jacobian_map
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """What stays the same whichever mask of a scan is measured."""
+
+    image: Any
+    tissue_from: str
+    brain: NDArray[np.bool_]
+    jacobian: NDArray[np.float32]
+    scaling: float
+
+
+def _read_head(scan: Scan, images: ScanImages, derivatives: Path) -> _Head:
+    from dawson.imaging.brain_volumes import head_scaling, jacobian_map
     from dawson.imaging.transforms import Affine, Warp
-    from dawson.imaging.volumes import read_volume
     from dawson.lesions.scan_images import load_images
 
     flair, t1w, brain = load_images(images)
     image = flair if t1w is None else t1w
-    lesions = _lesion_mask(mask, image)
     paths = _transforms(scan, derivatives, images)
     linear = Affine.load(paths[0]) if paths else None
     warp = Warp.load(paths[1]) if paths else None
     jacobian = jacobian_map(image.shape, np.asarray(image.affine, dtype=np.float64), warp, linear)
     if images.brain is None and t1w is not None:
-        brain = brain & (np.asarray(read_volume(images.t1w or images.flair).dataobj) > 0)
-    volumes = brain_volumes(image, brain, lesions, jacobian)
-    voxel_ml = abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000
-    scaling = head_scaling(linear) if paths else float("nan")
+        brain = brain & (np.asarray(t1w.dataobj) > 0)
+    return _Head(image, "FLAIR" if t1w is None else "T1w", brain, jacobian, head_scaling(linear) if paths else float("nan"))
+
+
+def _brain_measures(head: _Head, mask: Path) -> dict[str, Any]:
+    """Tissue volumes and the lesions' volume in the person's own head."""
+    from dawson.imaging.brain_volumes import brain_volumes
+
+    lesions = _lesion_mask(mask, head.image)
+    volumes = brain_volumes(head.image, head.brain, lesions, head.jacobian)
+    voxel_ml = abs(float(np.linalg.det(head.image.affine[:3, :3]))) / 1000
     return {
-        "own_ml": round(float(jacobian[lesions].sum(dtype=np.float64)) * voxel_ml, 4),
-        "tissue_from": "FLAIR" if t1w is None else "T1w",
+        "own_ml": round(float(head.jacobian[lesions].sum(dtype=np.float64)) * voxel_ml, 4),
+        "tissue_from": head.tissue_from,
         **{name: round(value, 5 if name == "bpf" else 3) for name, value in asdict(volumes).items()},
-        "head_scaling": round(scaling, 5),
-        "brain_normalised_ml": round(volumes.brain_ml * scaling, 3),
-        "ventricles_normalised_ml": round(volumes.ventricles_ml * scaling, 3),
+        "head_scaling": round(head.scaling, 5),
+        "brain_normalised_ml": round(volumes.brain_ml * head.scaling, 3),
+        "ventricles_normalised_ml": round(volumes.ventricles_ml * head.scaling, 3),
     }
 
 
