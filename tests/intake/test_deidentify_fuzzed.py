@@ -170,6 +170,18 @@ def test_any_header_is_cleaned_and_can_be_written_or_is_refused(data):
         assert again.PatientID == again.PatientName
 
 
+def test_a_sequence_where_text_belongs_is_removed_even_where_its_items_cannot_be_read():
+    data = Dataset()
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 8) + struct.pack("<HH", 0, 0) + b"AA\0\0"
+    for tag, vr, value in ((0x00080008, "SQ", item), (0x00080020, "SQ", item), (0x00100020, "LO", b"P123456")):
+        data[Tag(tag)] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cleaned = deidentify(data, KEY).dataset
+    assert not cleaned.get("ImageType")
+    assert not cleaned.get("StudyDate")
+
+
 def explicit_file(elements: bytes) -> bytes:
     stream = io.BytesIO()
     start = Dataset()

@@ -112,7 +112,7 @@ class Cleaner:
         if action in (Action.REMOVE, Action.STAMP, Action.AGE) or (depth and tag in PIXELS):
             return None
         element = _element(dataset, tag)
-        if element is None:
+        if element is None or (element.VR == "SQ" and dictionary_VR(tag) != "SQ"):
             return self._emptied(tag)
         return self._actions()[action](dataset, element, depth)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from dawson.intake.dates import parse_date
 from dawson.intake.written_dates import days_in, holds_date, plain
@@ -171,8 +172,8 @@ def _collect(dataset: Dataset, texts: list[str], names: list[str], dates: list[d
 
 
 def texts_of(value: Any) -> list[str]:
-    """Values of an element as texts, whatever its VR made of them; bytes as Latin-1, without their padding."""
-    if value is None:
+    """Values of an element as texts, whatever its VR made of them; bytes as Latin-1, without their padding. A sequence has none."""
+    if value is None or isinstance(value, Sequence):
         return []
     if isinstance(value, bytes):
         return [value[:LONGEST_TEXT].decode("latin-1").strip(" \0")]
