@@ -99,5 +99,9 @@ class ExperimentError(DawsonError):
     """An experiment folder is incomplete or was made with other settings."""
 
 
+class ChallengeError(DawsonError):
+    """An entry of a challenge is not taken, or cannot be scored."""
+
+
 class MissingDependencyError(DawsonError):
     """An optional program or package is not installed."""

@@ -316,6 +316,7 @@ def test_who_may_not_be_used_is_nowhere_and_everybody_else_is_everywhere(drawn: 
     assert preprocessed(study) == may
     assert judged(study) == may
     assert lesions_of(study, "segment") == may
+    assert lesions_of(study, "measure") == may
     assert described(study) == may
     assert predicted(study, study.parent / "out") == may
     assert exported(study) == permits(drawn, public=True)

@@ -9,7 +9,21 @@ def register(app: typer.Typer) -> None:
     """Add every command to the application, once."""
     if app.registered_groups or app.registered_commands:
         return
-    from dawson.cli import cohort, demo, governance, intake, lesions, model, predict, preprocess, quality, report, simulate, study
+    from dawson.cli import (
+        challenge,
+        cohort,
+        demo,
+        governance,
+        intake,
+        lesions,
+        model,
+        predict,
+        preprocess,
+        quality,
+        report,
+        simulate,
+        study,
+    )
 
     app.command("demo")(demo.demo)
     app.add_typer(study.app, name="study")
@@ -23,3 +37,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(model.app, name="model")
     app.command("report")(report.report)
     app.add_typer(governance.app, name="governance")
+    app.add_typer(challenge.app, name="challenge")

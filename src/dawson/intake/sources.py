@@ -44,6 +44,8 @@ class Limits:
         Of one file.
     items : int
         Of the sequences in a header.
+    packed : tuple of str
+        Endings of files that are archives themselves, which are never opened.
     """
 
     files: int = 500_000
@@ -56,6 +58,7 @@ class Limits:
     enhanced_header_bytes: int = 64 * _MB
     voxels: int = 1 << 30
     items: int = 400_000
+    packed: tuple[str, ...] = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".iso")
 
 
 @dataclass(frozen=True)
@@ -316,7 +319,7 @@ def _unwanted(name: str, size: int, limits: Limits) -> str:
         return f"a file of more than {limits.file_bytes / 1e9:.0f} GB"
     if size == 0:
         return "an empty file"
-    if name.lower().endswith((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".iso")):
+    if name.lower().endswith(limits.packed):
         return "an archive within the source; give it by itself"
     return ""
 

@@ -1,0 +1,1 @@
+"""Analysis challenges: public training data, hidden truth, checked and scored submissions, leaderboards with honest ranks."""
