@@ -16,6 +16,7 @@ The levels are set by what they mean physically, below, and were not adjusted to
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,14 +32,15 @@ from scipy.spatial.transform import Rotation
 
 from dawson.config import QualitySection
 from dawson.imaging.bias import correct_bias
-from dawson.imaging.image_quality_geometry import local_shifts
 from dawson.imaging.image_quality_scan import TissuePoints, measure_contrast, points_at
 from dawson.imaging.resample import grid_points, resample
+from dawson.imaging.template import template_image, template_mask
 from dawson.imaging.transforms import Affine
 from dawson.quality.decisions import decide
-from dawson.quality.measures import shift_measures
+from dawson.quality.measures import shift_measures, sinus_blocks
 from dawson.quality.outliers import directed_z
 from dawson.quality.plausibility import implausible
+from dawson.quality.usual_shift import unusual_shifts
 from dawson.simulation import artefacts, k_space, plan_cohort
 from dawson.simulation.anatomy import atlas
 from dawson.simulation.brain import make_brain, make_scene
@@ -90,11 +92,12 @@ class Head:
     state: ScannerState
     scan: NativeScan
     again: Callable[[ScannerState], NativeScan]
+    from_template: Affine
     to_flair: Affine
     fields: dict[str, np.ndarray]
     brains: dict[str, Any]
     tissues: dict[str, TissuePoints]
-    measures: dict[str, float]
+    measures: dict[str, Any]
 
 
 def main() -> None:
@@ -152,15 +155,15 @@ def simulate(person: Person, plan: Any, seed: int) -> Head:
     state = replace(drawn, artefacts=drawn.artefacts | occasional)
 
     state = replace(state, protocols={name: replace(protocol, voxel=coarse(protocol.voxel)) for name, protocol in state.protocols.items()})
-    moves: list[Affine] = []
+    moves: list[tuple[Affine, Affine]] = []
 
     def again(with_state: ScannerState) -> NativeScan:
         rng = stream(seed, person.participant_id, session, "scan")
         scene = make_scene(person, 0, brain, own, with_state, rng)
-        moves.append(between_contrasts(deepcopy(rng)))
+        moves.append(moves_of(person, seed, deepcopy(rng)))
         return native_scan(scene, person, brain, with_state, rng, seed)
 
-    head = Head(person, state, again(state), again, moves[0], {}, {}, {}, {})
+    head = Head(person, state, again(state), again, *moves[0], {}, {}, {}, {})
     for contrast in CONTRASTS:
         image, mask = as_image(head, contrast), brain_on(head, contrast)
         head.brains[contrast], head.tissues[contrast] = mask, tissues_on(head, image, contrast)
@@ -176,13 +179,19 @@ def coarse(voxel: tuple[float, float, float]) -> tuple[float, float, float]:
     return max(voxel[0], LEAST_MM), max(voxel[1], LEAST_MM), max(voxel[2], LEAST_MM)
 
 
-def between_contrasts(rng: np.random.Generator) -> Affine:
-    """How the simulated head moves from T1w to FLAIR, which preprocessing finds by rigid registration: the simulator's own draws."""
-    rng.normal(0, 1, 6)
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_euler("xyz", rng.normal(0, 1.0, 3), degrees=True).as_matrix()
-    matrix[:3, 3] = rng.normal(0, 1.0, 3)
-    return Affine(matrix)
+def moves_of(person: Person, seed: int, rng: np.random.Generator) -> tuple[Affine, Affine]:
+    """From the template to the simulated T1w, and on to FLAIR, which preprocessing finds by registration: the simulator's own draws."""
+
+    def rigid(rotation_deg: np.ndarray, shift_mm: np.ndarray) -> np.ndarray:
+        matrix = np.eye(4)
+        matrix[:3, :3] = Rotation.from_euler("xyz", rotation_deg, degrees=True).as_matrix()
+        matrix[:3, 3] = shift_mm
+        return matrix
+
+    who = person.participant_id
+    size = stream(seed, who, "head size").normal(1.0, 0.03) * stream(seed, who, "head shape").normal(1.0, 0.015, 3)
+    pose = rigid(rng.normal(0, (6, 3, 4)), rng.normal(0, (4, 8, 12))) @ np.diag([*size, 1.0])
+    return Affine(pose), Affine(rigid(rng.normal(0, 1.0, 3), rng.normal(0, 1.0, 3)))
 
 
 def bias_field(image: Any, mask: Any) -> np.ndarray:
@@ -226,23 +235,25 @@ def tissues_on(head: Head, image: Any, contrast: Contrast) -> TissuePoints:
     return points_at(image, points, np.stack([one[every] for one in maps], axis=1), lesion)
 
 
-def shifts(head: Head, other: dict[str, np.ndarray]) -> dict[str, float]:
-    """Local shifts of FLAIR against T1w inside the brain, on T1w's grid."""
-    mask = head.scan.brain_mask > 0
-    grid = head.scan.grids["T1w"].affine
-    images = []
+def shifts(head: Head, other: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Local shifts of FLAIR against T1w in template space; their blocks as JSON."""
+    grid, where = template_image(2.0), template_mask(2.0)
+    images, brain = [], where
     for contrast in CONTRASTS:
         values = other.get(contrast, head.scan.images[contrast]) / head.fields[contrast]
-        chain = [head.to_flair] if contrast == "FLAIR" else []
-        images.append(np.asarray(resample(as_image(head, contrast, values), mask.shape, grid, chain, order=1, mask=mask).dataobj))
-    return shift_measures(local_shifts(images[0], images[1], mask) * LEAST_MM)
+        chain = [head.from_template, *([head.to_flair] if contrast == "FLAIR" else [])]
+        images.append(np.asarray(resample(as_image(head, contrast, values), grid.shape, grid.affine, chain, order=1, mask=where).dataobj))
+        inside = np.asarray(resample(head.brains[contrast], grid.shape, grid.affine, chain, order=0, mask=where).dataobj)
+        brain = brain & (inside > 0)
+    figures, blocks = shift_measures(images[0], images[1], brain)
+    return {**figures, "shift_blocks": json.dumps(blocks)}
 
 
 def named(contrast: str, measures: dict[str, float]) -> dict[str, float]:
     return {f"{contrast}_{name}": value for name, value in measures.items()}
 
 
-def faulted(head: Head, kind: str, level: str, contrast: Contrast, rng: np.random.Generator) -> dict[str, float]:
+def faulted(head: Head, kind: str, level: str, contrast: Contrast, rng: np.random.Generator) -> dict[str, Any]:
     """Measures that change when one image has a fault."""
     amount = FAULTS[kind][1][LEVELS.index(level)]
     values = damaged(head, kind, level, amount, contrast, rng)
@@ -322,7 +333,11 @@ def judge(clean: pd.DataFrame, place: int, row: dict[str, Any]) -> tuple[float, 
     """Score, decision and gravest reason of one scan among the clean scans of its site."""
     table = clean.astype(object)
     table.loc[place] = pd.Series({name: row.get(name, np.nan) for name in table.columns})
-    table = table.infer_objects()
+    table = table.infer_objects().copy()
+    blocks = [json.loads(text) for text in table.pop("shift_blocks")]
+    minimum = QualitySection().minimum_group
+    for name, only in (("shift_unusual_mm", None), ("shift_sinuses_mm", sinus_blocks())):
+        table[name] = unusual_shifts(blocks, list(table["site"]), minimum, only)
     values = {str(name): value for name, value in table.loc[place].items()}
     settings = QualitySection()
     z = directed_z(table, table["site"], settings.minimum_group).loc[place].to_dict()

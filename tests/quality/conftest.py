@@ -23,12 +23,12 @@ def write_ball(path: Path, seed: int, noise: float = 4.0, **sidecar: object) -> 
 
 @pytest.fixture(scope="session")
 def ball_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine people of one site, one of whom has three times the noise."""
+    """Nine people of one site, one of whom has four times the noise."""
     root = tmp_path_factory.mktemp("quality") / "a study"
     people = [f"sub-{number:02d}" for number in range(1, 10)]
     for number, person in enumerate(people):
         flair = root / person / "ses-01" / "anat" / f"{person}_ses-01_FLAIR.nii.gz"
-        write_ball(flair, number, 12.0 if person == "sub-09" else 4.0, MagneticFieldStrength=1.0 if person == "sub-01" else 3.0)
+        write_ball(flair, number, 16.0 if person == "sub-09" else 4.0, MagneticFieldStrength=1.0 if person == "sub-01" else 3.0)
     rows = "".join(f"{person}\tMS\tone\n" for person in people)
     (root / "participants.tsv").write_text("participant_id\tdiagnosis\tsite\n" + rows)
     (root / "dataset_description.json").write_text(json.dumps({"Name": "Balls", "BIDSVersion": "1.9.0"}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, t
 
 from dawson.quality.outliers import WHOLE_STUDY, directed_z, judged_against, judged_columns
 
@@ -20,8 +21,10 @@ def test_z_by_hand() -> None:
     # the other five have median 3 and a median absolute deviation of 1; so have all but this one around the group's median 3.5: 1.5, 1.5,
     # 0.5, 0.5, 1.5 give 1.5 as the pooled spread
     own, pooled = 1.4826 * 1.0, 1.4826 * 1.5
-    spread = np.sqrt((5 * own**2 + 8 * pooled**2) / 13)
-    assert found[-1] == pytest.approx((23.0 - 3.0) / (spread * np.sqrt(1 + np.pi / 10)))
+    spread = np.sqrt((5 * own**2 + 16 * pooled**2) / 21)
+    # 3.5 is as rare as it should be: Student's t of 0.37 x 21 = 7.77 degrees of freedom has that tail at 5.77
+    wider = t.isf(norm.sf(3.5), 7.77) / 3.5
+    assert found[-1] == pytest.approx((23.0 - 3.0) / (spread * np.sqrt(1 + np.pi / 10) * wider))
 
 
 def test_an_outlier_does_not_hide_itself_or_move_the_others() -> None:

@@ -197,6 +197,38 @@ def air_structure(values: NDArray[np.float32], around: Surroundings) -> float:
     return float(np.percentile(means, 95.0) - np.median(means)) / spread
 
 
+def air_streaks(values: NDArray[np.float32], around: Surroundings) -> dict[str, float]:
+    """Signal of the head smeared along one axis: how much more energy there is in the air beside the head than in the corners.
+
+    Motion and flow spread a voxel's signal along the direction of phase encoding over the whole field of view; air from which one
+    cannot come to the head along any axis receives none of it and shows the coil's noise.
+
+    Parameters
+    ----------
+    values : ndarray of float32 (x, y, z)
+    around : Surroundings
+
+    Returns
+    -------
+    dict
+        `air_streak_x`, `air_streak_y`, `air_streak_z`: natural logarithm of the mean square of the air from which the head lies along
+        that axis, over that of the corners; 0 for pure noise. An axis without enough such air is left out.
+    """
+    steps = list(around.steps)
+    air, head = around.coarse_air, _block_mean(around.head.astype(np.float32), steps) > 0.5
+    beside = [air & head.any(axis=axis, keepdims=True) for axis in range(3)]
+    corners = air & ~np.logical_or.reduce(beside)
+    energy = _block_mean(np.square(values, dtype=np.float32), steps)
+    least = float(energy[corners].mean()) if int(corners.sum()) >= _LEAST_BLOCKS else 0.0
+    if not least > 0:
+        return {}
+    return {
+        f"air_streak_{axis}": float(np.log(energy[part].mean() / least))
+        for axis, part in zip("xyz", beside, strict=True)
+        if int(part.sum()) >= _LEAST_BLOCKS and float(energy[part].mean()) > 0
+    }
+
+
 def robust_sd(values: NDArray[np.floating]) -> float:
     """Median absolute deviation times 1.4826: the standard deviation of a normal sample, blind to a few outliers.
 

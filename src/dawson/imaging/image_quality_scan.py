@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dawson.imaging.image_quality import efc, fber, fwhm, inu, qi_1, summary, wm2max
-from dawson.imaging.image_quality_background import Surroundings, air_structure, artefact_mask, surroundings
+from dawson.imaging.image_quality_background import Surroundings, air_streaks, air_structure, artefact_mask, surroundings
 from dawson.imaging.image_quality_geometry import brain_cut, head_position
 from dawson.imaging.image_quality_tissue import tissue_measures, tissue_posteriors
 from dawson.imaging.resample import PointTransform, grid_points, inside_grid, sample
@@ -151,6 +151,7 @@ def _background(values: NDArray[np.float32], around: Surroundings) -> dict[str, 
         figures["fber"] = fber(values[around.head], air)
         figures["qi_1"] = qi_1(around.air, artefact_mask(values, around.air))
         figures["air_structure"] = air_structure(values, around)
+        figures |= air_streaks(values, around)
         figures |= summary(air, "bg")
     return figures
 

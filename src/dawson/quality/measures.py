@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dawson.cohort.scan import Scan
 from dawson.errors import DawsonError
 from dawson.files import digest_of, read_json, sha256, write_json
 from dawson.imaging.volumes import read_volume
 from dawson.quality import places
+from dawson.quality.usual_shift import SINUSES_MM, SINUSES_REACH_MM
 
 # raised whenever the same files no longer give the same measures
-VERSION = 2
+VERSION = 3
 _SHIFT_MM = 2.0
+# sides of the blocks in which shifts are compared between scans, and how deep below the brain's surface they are looked at
+_BLOCK_MM, _RIND_MM = 16.0, 16.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class ScanMeasures:
         Why nothing, or not all, could be measured; empty where all went well.
     sources : str
         Digest of all files that were read.
+    shift_blocks : dict of str to list of float
+        Blocks of template space near the surface of the brain to the mean shift (x, y, z) in mm of FLAIR against T1w there.
     """
 
     participant_id: str
@@ -43,6 +49,7 @@ class ScanMeasures:
     absent: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     sources: str = ""
+    shift_blocks: dict[str, list[float]] = field(default_factory=dict)
 
 
 def measure_scan(scan: Scan, derivatives: Path, masks: Sequence[str] = (), *, force: bool = False) -> ScanMeasures:
@@ -78,11 +85,13 @@ def measure_scan(scan: Scan, derivatives: Path, masks: Sequence[str] = (), *, fo
             continue
         measures |= {f"{contrast}_{name}": round(value, 5) for name, value in found.items()}
         absent |= {f"{contrast}_{name}": reason for name, reason in missing.items()}
+    blocks: dict[str, list[float]] = {}
     try:
-        measures |= _shift(scan, derivatives, absent)
+        shifts, blocks = _shift(scan, derivatives, absent)
+        measures |= shifts
     except (DawsonError, OSError, ValueError) as error:
         absent["shift"] = str(error)
-    result = ScanMeasures(scan.participant_id, scan.session_id, measures, absent, " ".join(problems), digest)
+    result = ScanMeasures(scan.participant_id, scan.session_id, measures, absent, " ".join(problems), digest, blocks)
     write_json(path, {**asdict(result), "Version": VERSION})
     return result
 
@@ -157,9 +166,8 @@ def _from_template(scan: Scan, derivatives: Path, contrast: str) -> list[Any] | 
     return [*chain, Affine.load(rigid)] if contrast == "FLAIR" and rigid.is_file() else None
 
 
-def _shift(scan: Scan, derivatives: Path, absent: dict[str, str]) -> dict[str, float]:
+def _shift(scan: Scan, derivatives: Path, absent: dict[str, str]) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Distortion: how far pieces of FLAIR lie beside T1w after both went to the template by the same warp."""
-    from dawson.imaging.image_quality_geometry import local_shifts
     from dawson.imaging.resample import resample
     from dawson.imaging.template import template_image, template_mask
 
@@ -168,16 +176,51 @@ def _shift(scan: Scan, derivatives: Path, absent: dict[str, str]) -> dict[str, f
         paths.append(raw if places.in_template_space(raw) else scan.derivative(derivatives, places.preprocessed(contrast)))
     if len(paths) < 2 or not all(path.is_file() for path in paths):
         absent["shift"] = "distortion is seen between T1w and FLAIR in template space, and not both are there"
-        return {}
+        return {}, {}
     coarse, mask = template_image(_SHIFT_MM), template_mask(_SHIFT_MM)
     first, second = (np.asarray(resample(read_volume(path), coarse.shape, coarse.affine, order=1, mask=mask).dataobj) for path in paths)
-    shifts = local_shifts(first, second, (first != 0) & (second != 0))
-    return shift_measures(shifts * _SHIFT_MM)
+    return shift_measures(first, second, (first != 0) & (second != 0))
 
 
-def shift_measures(shifts_mm: np.ndarray) -> dict[str, float]:
-    """Figures of a scan's local shifts (n, 3) in mm: the median length, and the length that 0.5 % of the brain exceed."""
-    if not len(shifts_mm):
-        return {}
-    lengths = np.linalg.norm(shifts_mm, axis=1)
-    return {"shift_median_mm": round(float(np.median(lengths)), 3), "shift_worst_mm": round(float(np.percentile(lengths, 99.5)), 3)}
+def sinus_blocks() -> set[str]:
+    """Names of the blocks of `shift_measures` near the frontal sinuses."""
+    from dawson.imaging.local_shift import blocks_near
+    from dawson.imaging.template import template_image
+
+    coarse = template_image(_SHIFT_MM)
+    return {str(number) for number in blocks_near(coarse.shape, coarse.affine, round(_BLOCK_MM / _SHIFT_MM), SINUSES_MM, SINUSES_REACH_MM)}
+
+
+def shift_measures(
+    first: NDArray[np.floating], second: NDArray[np.floating], brain: NDArray[np.bool_]
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Figures of the local shifts between two images in template space, and their means by block.
+
+    Parameters
+    ----------
+    first, second : ndarray (x, y, z)
+        On the template's grid of 2 mm.
+    brain : ndarray of bool (x, y, z)
+        Brain in both.
+
+    Returns
+    -------
+    dict of str to float
+        `shift_median_mm`, and `shift_worst_mm`, which 0.5 % of the brain exceed; empty where nothing can be said.
+    dict of str to list of float
+        See `ScanMeasures`.
+    """
+    from scipy import ndimage
+
+    from dawson.imaging.local_shift import block_shifts, local_shifts
+    from dawson.imaging.template import template_mask
+
+    shifts = local_shifts(first, second, brain) * _SHIFT_MM
+    if not len(shifts):
+        return {}, {}
+    lengths = np.linalg.norm(shifts, axis=1)
+    depth = (ndimage.distance_transform_edt(template_mask(_SHIFT_MM)) * _SHIFT_MM).astype(np.float32)
+    means = block_shifts(shifts, brain, depth, round(_BLOCK_MM / _SHIFT_MM), _RIND_MM)
+    blocks = {str(number): [round(float(part), 3) for part in shift] for number, shift in enumerate(means) if np.isfinite(shift[0])}
+    median, worst = float(np.median(lengths)), float(np.percentile(lengths, 99.5))
+    return {"shift_median_mm": round(median, 3), "shift_worst_mm": round(worst, 3)}, blocks

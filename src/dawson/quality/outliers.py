@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 WHOLE_STUDY = "whole study"
 # The spread of a small group is a poor guess: it counts as many scans as there are, against so many of the whole study.
-_PRIOR_SCANS = 8.0
+_PRIOR_SCANS = 16.0
+# Of normal values, a median absolute deviation tells as much as a standard deviation of this share of them (Rousseeuw & Croux, JASA 1993).
+_EFFICIENCY = 0.37
+# z is scaled so that this one is as rare as under a normal distribution, however poorly the spread is known
+_RARE_Z = 3.5
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ IMAGE_MEASURES: dict[str, Judged] = {
     "fber": Judged("low", "log", 0.20, "reject", "much energy in the air around the head"),
     "qi_1": Judged("high", "linear", 0.003, "reject", "signal where only air is (ghosts, motion)"),
     "air_structure": Judged("high", "linear", 0.04, "reject", "shapes in the air around the head (ghosts, motion)"),
+    **{
+        f"air_streak_{axis}": Judged("high", "linear", 0.01, "reject", "the head smeared over the air beside it (motion)") for axis in "xyz"
+    },
     "efc": Judged("high", "linear", 0.015, "reject", "blurred or ghosted (entropy)"),
     "cjv": Judged("high", "log", 0.06, "reject", "grey and white matter run into each other"),
     "inu_range": Judged("high", "linear", 0.04, "reject", "uneven brightness (bias field)"),
@@ -62,7 +70,9 @@ IMAGE_MEASURES: dict[str, Judged] = {
     "position_z_mm": Judged("both", "linear", 8.0, "review", "head far from where it usually lies in the scanner"),
 }
 SCAN_MEASURES: dict[str, Judged] = {
-    "shift_worst_mm": Judged("high", "linear", 0.25, "reject", "T1w and FLAIR do not lie on each other everywhere (distortion)"),
+    "shift_unusual_mm": Judged(
+        "high", "log", 0.2, "reject", "T1w and FLAIR lie beside each other somewhere, unlike those of its group (distortion)"
+    ),
     "wm_dice": Judged("low", "linear", 0.015, "review", "registration fits the template less well than usual"),
     "template_correlation": Judged("low", "linear", 0.015, "review", "registered image is less like the template than usual"),
     "template_brain_dice": Judged("low", "linear", 0.006, "review", "brain mask fits the template less well than usual"),
@@ -81,9 +91,10 @@ def judged_columns() -> dict[str, Judged]:
 def directed_z(table: pd.DataFrame, groups: pd.Series, minimum: int) -> pd.DataFrame:
     """Robust z of every judged measure, positive on the side of worse quality.
 
-    z = (x - median) / (s sqrt(1 + pi / (2 n))), with the median of the n other scans of the group; s is their median absolute
-    deviation times 1.4826, drawn towards the study's pooled spread within groups the fewer scans there are. The scan itself is
-    left out of both (it would hide itself). A group of fewer than `minimum` scans is judged against the whole study, and a study
+    z = (x - median) / (s c sqrt(1 + pi / (2 n))), with the median of the n other scans of the group; s is their median absolute
+    deviation times 1.4826, drawn towards the study's pooled spread within groups the fewer scans there are; c makes a z of 3.5 as
+    rare as it should be where s is guessed from few scans (Student's t). The scan itself is left out of all (it would hide itself).
+    A group of fewer than `minimum` scans is judged against the whole study, and a study
     of fewer is not judged by outliers at all: the spread of a handful of scans from several scanners is no spread of quality.
 
     Parameters
@@ -134,15 +145,24 @@ def _robust_z(values: NDArray[np.float64], groups: NDArray[np.str_], minimum: in
             continue
         middle = float(np.median(values[others]))
         own = 1.4826 * float(np.median(np.abs(values[others] - middle)))
-        spread = own
+        spread, counted = own, float(n)
         if large[place]:
             # the pooled spread has many scans: the one that is judged moves it little, but is left out all the same
             rest = known & large
             rest[place] = False
             pooled = 1.4826 * float(np.median(away[rest]))
-            spread = float(np.sqrt((n * own**2 + _PRIOR_SCANS * pooled**2) / (n + _PRIOR_SCANS)))
-        z[place] = (values[place] - middle) / (max(spread, floor) * np.sqrt(1 + np.pi / (2 * n)))
+            counted += _PRIOR_SCANS
+            spread = float(np.sqrt((n * own**2 + _PRIOR_SCANS * pooled**2) / counted))
+        z[place] = (values[place] - middle) / (max(spread, floor) * np.sqrt(1 + np.pi / (2 * n))) / _heavier_tail(counted)
     return z
+
+
+@lru_cache(maxsize=4096)
+def _heavier_tail(scans: float) -> float:
+    """How much further than normal values those lie whose spread is guessed from so many scans, at the z that is rare."""
+    from scipy.stats import norm, t
+
+    return float(t.isf(norm.sf(_RARE_Z), max(1.0, _EFFICIENCY * scans)) / _RARE_Z)
 
 
 def _medians(values: NDArray[np.float64], groups: NDArray[np.str_], known: NDArray[np.bool_]) -> NDArray[np.float64]:
