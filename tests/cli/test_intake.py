@@ -75,6 +75,17 @@ def test_wrong_words_are_told(source: Path, tmp_path: Path) -> None:
     assert isinstance(_dicom(tmp_path / "nothing", tmp_path / "study").exception, IntakeError)
 
 
+def test_a_face_is_accepted_by_somebody_with_a_reason_and_after_a_look(source: Path, tmp_path: Path) -> None:
+    word = (source, tmp_path / "study", "--dry-run", "--accept-face", "S-0123ABCD")
+    assert "--by NAME" in str(_dicom(*word, "--reason", "no face").exception)
+    assert "--reason TEXT" in str(_dicom(*word, "--by", "A").exception)
+    assert "no series that would be taken" in str(_dicom(*word, "--by", "A", "--reason", "no face").exception)
+    plan = json.loads(_dicom(source, tmp_path / "study", "--dry-run", "--json").stdout)
+    (code,) = [item["series"] for item in plan["series"] if item["decision"] == "take"]
+    done = _dicom(source, tmp_path / "study", "--dry-run", "--accept-face", code, "--by", "A", "--reason", "no face")
+    assert isinstance(done.exception, IntakeError) and "waits in the quarantine" in str(done.exception)
+
+
 def test_the_audit_finds_people_in_dicom_and_leaves_with_one(source: Path) -> None:
     done = CliRunner().invoke(app, ["audit", str(source)])
     assert done.exit_code == 1 and "findings" in done.output

@@ -7,9 +7,10 @@ from itertools import permutations, product
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from dawson.imaging.resample import resample
-from dawson.imaging.slices import channel_image, channel_points
+from dawson.imaging.slices import channel_image, channel_points, edge_weight
 from dawson.imaging.template import template_image, template_mask
 
 ORDERS = ["".join(choice) for order in permutations(("RL", "AP", "SI")) for choice in product(*order)]
@@ -75,3 +76,43 @@ def test_the_whole_template_brain_fits_with_a_margin() -> None:
     assert channels.any(axis=(1, 2)).all()
     assert not channels[:, [0, 1, 2, -3, -2, -1]].any()
     assert not channels[:, :, [0, 1, 2, -3, -2, -1]].any()
+
+
+def test_a_soft_edge_weighs_nothing_outside_the_brain_and_everything_inside() -> None:
+    brain = template_mask(2.0)
+    weight = edge_weight(nib.Nifti1Image(brain.astype(np.uint8), template_image(2.0).affine))
+    depth = ndimage.distance_transform_edt(brain, sampling=2.0)
+    assert not weight[~brain].any()
+    assert weight[depth > 8].min() > 0.999
+    assert weight[brain & (depth <= 2)].mean() < 0.75 < weight[depth > 4].min()
+
+
+def test_the_width_of_the_edge_is_in_millimetres() -> None:
+    """The same ball on two grids: voxels at one depth have one weight."""
+
+    def ball(step: float) -> nib.Nifti1Image:
+        places = np.indices((round(60 / step),) * 3) * step - 30
+        return nib.Nifti1Image(((places**2).sum(axis=0) < 20.0**2).astype(np.uint8), np.diag([step, step, step, 1.0]))
+
+    def at_depth(step: float) -> float:
+        middle = round(30 / step)
+        return float(edge_weight(ball(step), 2.0)[middle + round(17 / step), middle, middle])
+
+    assert at_depth(0.5) == pytest.approx(at_depth(1.0), abs=0.08)
+
+
+def test_a_soft_edge_hardly_answers_an_outline_that_moves_a_little() -> None:
+    """The template's brain and the same with 0.5 % of its voxels added or taken at the border by chance, as another extraction has them."""
+    template, brain = template_image(2.0), template_mask(2.0)
+    border = ndimage.binary_dilation(brain) & ~ndimage.binary_erosion(brain)
+    other = np.where(border & (np.random.default_rng(0).random(brain.shape) < 0.06), ~brain, brain)
+    values = np.asarray(template.dataobj, dtype=np.float32) + np.float32(1)
+
+    def correlation(soft: bool) -> float:
+        made = []
+        for mask in (brain, other):
+            weight = edge_weight(nib.Nifti1Image(mask.astype(np.uint8), template.affine), 2.0) if soft else mask
+            made.append(channel_image(nib.Nifti1Image(values * weight, template.affine)).ravel())
+        return float(np.corrcoef(*made)[0, 1])
+
+    assert 1 - correlation(soft=True) < 0.5 * (1 - correlation(soft=False))

@@ -9,14 +9,9 @@ from scipy import ndimage
 
 from dawson.errors import ConfigError
 from dawson.imaging.subtraction import Subtraction, subtract
-from dawson.lesions.change_detection import (
-    CODES,
-    Changes,
-    ChangeSettings,
-    detect_changed_tissue,
-    detect_changes,
-    enlargement_needed,
-)
+from dawson.lesions.change_detection import detect_changes, enlargement_needed
+from dawson.lesions.changed_tissue import detect_changed_tissue
+from dawson.lesions.changes import CODES, Changes, ChangeSettings
 
 # what each change is called when the scans are exchanged
 OPPOSITE = {"new": "resolved", "resolved": "new", "enlarging": "shrinking", "shrinking": "enlarging", "stable": "stable"}

@@ -16,8 +16,8 @@ from dawson.errors import CohortError
 from dawson.files import read_tsv, sidecar_path, write_json
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.lesions.change import change_study
-from dawson.lesions.change_detection import CODES, ChangeSettings
 from dawson.lesions.change_table import COLUMNS, most_changed_first, read_study_table
+from dawson.lesions.changes import CODES, ChangeSettings
 
 SHAPE = (44, 48, 40)
 AFFINE = np.diag([1.0, 1.0, 1.0, 1.0])

@@ -44,6 +44,12 @@ def dicom(
     ] = None,
     site: Annotated[str, typer.Option("--site", help="Centre or scanner, for participants.tsv.", show_default=False)] = "",
     deface: Annotated[bool, typer.Option("--deface/--no-deface", help="Take faces and ears off.")] = True,
+    accept_face: Annotated[
+        list[str] | None,
+        typer.Option("--accept-face", help="Code of a series in quarantine whose picture shows no face any more.", show_default=False),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="Who looked at the picture.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option("--reason", help="What it shows; name no patient.", show_default=False)] = "",
     ignore_issuer: Annotated[bool, typer.Option("--ignore-issuer", help="A patient number is one person, whoever issued it.")] = False,
     dicom_out: Annotated[
         Path | None, typer.Option("--dicom-out", help="Keep de-identified DICOM here too; its faces stay.", show_default=False)
@@ -61,6 +67,7 @@ def dicom(
 ) -> None:
     """Take DICOM into a study: de-identify, convert, sort by rules, remove faces, and write down what became of each series."""
     from dawson.intake.batch import Options, plan_intake, take_in
+    from dawson.intake.face_acceptance import FaceAcceptance
     from dawson.parallel import resolve_jobs
     from dawson.report.intake_page import write_intake_page
 
@@ -71,6 +78,7 @@ def dicom(
         site=site,
         deface=deface,
         use_issuer=not ignore_issuer,
+        acceptance=FaceAcceptance(tuple(accept_face or ()), by, reason),
         dicom_out=dicom_out,
         quarantine=quarantine,
         link=link,

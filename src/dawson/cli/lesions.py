@@ -250,9 +250,7 @@ def train(
     chosen = read_recipe(recipe)
     found = [training_study(study) for study in studies]
     if dry_run:
-        rows = [
-            [one.name, len(one.scans), sum(find_truth(scan, one.roots, chosen.makers) is not None for scan in one.scans)] for one in found
-        ]
+        rows = [[one.name, len(one.scans), sum(bool(find_truth(scan, one.roots, chosen.makers)[1]) for scan in one.scans)] for one in found]
         show_table("Would be learnt from", ["study", "scans", "with masks"], rows)
         return
     path = train_lesion_model(found, model, chosen, seed=seed, minutes=minutes, jobs=jobs, resume=not restart, start=start)

@@ -26,11 +26,12 @@ class Ants:
             raise MissingDependencyError("registration = 'ants' needs antspyx.", "pip install antspyx") from None
         self._ants = ants
 
-    def linear(self, fixed: Any, moving: Any, start: Affine, degrees_of_freedom: int, threads: int) -> Affine:
-        """Rigid (6) or affine (12) alignment from a starting transform."""
+    def linear(self, fixed: Any, moving: Any, start: Affine, degrees_of_freedom: int, threads: int, within: Any | None = None) -> Affine:
+        """Rigid (6) or affine (12) alignment from a starting transform, by what lies in a mask of the fixed image."""
         kind = {6: "Rigid", 12: "Affine"}[degrees_of_freedom]
         with tempfile.TemporaryDirectory(prefix="dawson-") as folder:
-            forward = self._run(fixed, moving, start, threads, Path(folder), type_of_transform=kind)
+            masks = {} if within is None else {"mask": self._ants.from_nibabel(within)}
+            forward = self._run(fixed, moving, start, threads, Path(folder), type_of_transform=kind, **masks)
             lps = self._ants.read_transform(str(forward[-1]))
             matrix, centre = np.reshape(lps.parameters[:9], (3, 3)), np.asarray(lps.fixed_parameters)
             full = np.eye(4)

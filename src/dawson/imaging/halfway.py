@@ -72,7 +72,11 @@ def register_sessions(first: Any, second: Any, method: str = "greedy", spacing_m
 
 
 def rigid_mean(transforms: Sequence[Affine]) -> Affine:
-    """Log-Euclidean mean of rigid transforms (Arsigny et al. 2009): the one whose logarithm is the mean of theirs."""
+    """Log-Euclidean mean of rigid transforms: the one whose logarithm is the mean of theirs.
+
+    Averages of logarithms of rigid and affine transforms, as Arsigny et al. 2009 fuse them (J Math Imaging Vis 33:222,
+    doi:10.1007/s10851-008-0135-9); exchanging the directions gives the inverse.
+    """
     return _exponential(np.mean([_logarithm(transform) for transform in transforms], axis=0))
 
 

@@ -211,21 +211,22 @@ def air_streaks(values: NDArray[np.float32], around: Surroundings) -> dict[str, 
     Returns
     -------
     dict
-        `air_streak_x`, `air_streak_y`, `air_streak_z`: natural logarithm of the mean square of the air from which the head lies along
-        that axis, over that of the corners; 0 for pure noise. An axis without enough such air is left out.
+        `air_streak_x`, `air_streak_y`, `air_streak_z`: natural logarithm of the energy of the air from which the head lies along that
+        axis, over that of the corners; 0 for pure noise. The energy is the upper quartile of the mean squares of blocks: a piece of the
+        head that was taken for air fills few of them, a streak fills most. An axis without enough such air is left out.
     """
     steps = list(around.steps)
     air, head = around.coarse_air, _block_mean(around.head.astype(np.float32), steps) > 0.5
     beside = [air & head.any(axis=axis, keepdims=True) for axis in range(3)]
     corners = air & ~np.logical_or.reduce(beside)
     energy = _block_mean(np.square(values, dtype=np.float32), steps)
-    least = float(energy[corners].mean()) if int(corners.sum()) >= _LEAST_BLOCKS else 0.0
+    least = float(np.percentile(energy[corners], 75.0)) if int(corners.sum()) >= _LEAST_BLOCKS else 0.0
     if not least > 0:
         return {}
     return {
-        f"air_streak_{axis}": float(np.log(energy[part].mean() / least))
+        f"air_streak_{axis}": float(np.log(np.percentile(energy[part], 75.0) / least))
         for axis, part in zip("xyz", beside, strict=True)
-        if int(part.sum()) >= _LEAST_BLOCKS and float(energy[part].mean()) > 0
+        if int(part.sum()) >= _LEAST_BLOCKS and float(np.percentile(energy[part], 75.0)) > 0
     }
 
 

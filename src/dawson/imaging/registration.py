@@ -25,8 +25,8 @@ _SEARCH_DEGREES = {"pitch": (-40, -20, 0, 20, 40), "roll": (-20, 0, 20), "yaw": 
 class Registration(Protocol):
     """A program that aligns two brain-extracted images on straight grids; transforms map fixed points to moving ones."""
 
-    def linear(self, fixed: Any, moving: Any, start: Affine, degrees_of_freedom: int, threads: int) -> Affine:
-        """Rigid (6) or affine (12) alignment from a starting transform."""
+    def linear(self, fixed: Any, moving: Any, start: Affine, degrees_of_freedom: int, threads: int, within: Any | None = None) -> Affine:
+        """Rigid (6) or affine (12) alignment from a starting transform, the affine one by what lies in a mask of the fixed image."""
         ...
 
     def deformable(self, fixed: Any, moving: Any, linear: Affine, smoothing: tuple[float, float], threads: int) -> Warp:
@@ -112,6 +112,7 @@ def register_to_template(
     method: str = "greedy",
     spacing_mm: float = 2.0,
     threads: int = 1,
+    affine_depth_mm: float = 0.0,
 ) -> Registered:
     """Affine, then deformable alignment of a brain-extracted scan with a brain-extracted template.
 
@@ -125,6 +126,9 @@ def register_to_template(
     spacing_mm : float
         The scan is brought to cubes of this size first.
     threads : int
+    affine_depth_mm : float
+        The affine alignment compares what lies at least so deep under the surface of `mask`: it then follows the inside of the brain, not
+        the outline, which is that of a brain extraction. 0 compares everything.
 
     Raises
     ------
@@ -133,7 +137,8 @@ def register_to_template(
     """
     program = registration_named(method)
     small = isotropic(moving, spacing_mm)
-    affine = program.linear(template, small, starting_transform(template, small), 12, threads)
+    within = _depth_mask(mask, affine_depth_mm) if affine_depth_mm > 0 else None
+    affine = program.linear(template, small, starting_transform(template, small), 12, threads, within)
     for attempt, smoothing in enumerate(SMOOTHING_VOXELS, start=1):
         warp = program.deformable(template, small, affine, smoothing, threads)
         smallest = jacobian_minimum((warp, affine), mask)
@@ -143,6 +148,13 @@ def register_to_template(
         f"The warp to the template folds (Jacobian {smallest:.3f}) even with the strongest smoothing.",
         "Look at the scan and its brain mask: parts of the brain may be missing.",
     )
+
+
+def _depth_mask(mask: Any, depth_mm: float) -> Any:
+    """What lies at least so deep in a mask."""
+    inside = np.pad(np.asarray(mask.dataobj) > 0, 1)
+    depth = ndimage.distance_transform_edt(inside, sampling=np.sqrt((np.asarray(mask.affine)[:3, :3] ** 2).sum(axis=0)))
+    return nib.Nifti1Image((depth[1:-1, 1:-1, 1:-1] > depth_mm).astype(np.float32), mask.affine)
 
 
 def starting_transform(fixed: Any, moving: Any) -> Affine:

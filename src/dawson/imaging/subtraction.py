@@ -65,7 +65,7 @@ def subtract(
     Every step treats both alike, so that exchanging the scans changes the sign of the result and nothing else.
 
     1. Differential bias: the logarithm of their ratio in normal-appearing tissue, smoothed over centimetres, is shared out, half to
-       each (Lewis and Fox 2004, doi:10.1016/j.neuroimage.2004.07.007, correct it likewise).
+       each (Lewis and Fox 2004, doi:10.1016/j.neuroimage.2004.04.030, correct it likewise).
     2. Brightness: each is brought to median 0 and robust standard deviation 1 (1.4826 times the median absolute deviation) in
        normal-appearing tissue. As a map from one to the other this is the line of reduced major axis, with robust moments.
     3. Noise: the mean absolute difference in a Gaussian window, differences beyond three times the usual clipped; to its square the

@@ -15,11 +15,12 @@ from dawson.files import read_json, write_json, write_text
 from dawson.governance.keys import named_key_folder, read_key, read_or_make_secret
 from dawson.intake.codes import Codes
 from dawson.intake.convert import dcm2niix_path
+from dawson.intake.face_acceptance import FaceAcceptance
 from dawson.intake.link_table import write_link
 from dawson.intake.plan import Plan, make_plan
 from dawson.intake.private_folder import check_private, make_private
 from dawson.intake.process import Job, Made, deidentify_series, keep_dicom, plain_reason, process_session
-from dawson.intake.publish import Publisher
+from dawson.intake.publish import PICTURES, Publisher
 from dawson.intake.record import Record, Row, locked
 from dawson.intake.series import find_series
 from dawson.intake.sorting import SHIPPED, STUDY_RULES, RuleFile, read_rules
@@ -48,6 +49,8 @@ class Options:
         Centre or scanner for the participants table.
     deface : bool
     use_issuer : bool
+    acceptance : FaceAcceptance
+        A person's word about heads whose face removal was doubted.
     dicom_out, quarantine, link : Path or None
         De-identified DICOM; what failed, and pictures of heads; the table of who is who. All outside the study.
     jobs : int
@@ -59,6 +62,7 @@ class Options:
     site: str = ""
     deface: bool = True
     use_issuer: bool = True
+    acceptance: FaceAcceptance = field(default_factory=FaceAcceptance)
     dicom_out: Path | None = None
     quarantine: Path | None = None
     link: Path | None = None
@@ -146,7 +150,7 @@ def take_in(source: Path, study: Path, options: Options, limits: Limits = Limits
         make_private(quarantine)
         _keep_rules(study, options)
         _keep_check(study, secret)
-        publisher = Publisher(study, record, quarantine, options.site, managed=managed)
+        publisher = Publisher(study, record, quarantine, options.site, managed=managed, acceptance=options.acceptance)
         publisher.restate(plan.of("already"))
         rows = publisher.waiting(plan.waiting_rows(Codes(secret)))
         dropped: Counter[str] = Counter()
@@ -157,7 +161,8 @@ def take_in(source: Path, study: Path, options: Options, limits: Limits = Limits
                 place = Path(scratch, str(number))
                 place.mkdir()
                 keep = options.dicom_out is not None
-                jobs.append(Job(source, limits, tuple(planned), secret, place, options.deface, options.use_issuer, keep))
+                seen = options.acceptance.series
+                jobs.append(Job(source, limits, tuple(planned), secret, place, options.deface, options.use_issuer, keep, seen))
             for job, made in each(process_session, jobs, jobs=min(options.jobs, max(1, len(jobs)))):
                 new = publisher.publish(made, defaced=job.deface)
                 rows += new
@@ -194,6 +199,9 @@ def _plan(source: Path, study: Path, options: Options, limits: Limits, secret: b
     known = {code for item in plan.planned for code in (item.code, item.words)}
     if unknown := sorted(set(options.take or {}) - known):
         raise IntakeError(f"--take {', '.join(unknown)}: no series of {source} has this code.", "Look at the codes with --dry-run.")
+    if unknown := sorted(set(options.acceptance.series) - {item.code for item in plan.of("take")}):
+        raise IntakeError(f"--accept-face {', '.join(unknown)}: no series that would be taken has this code.", "Look with --dry-run.")
+    options.acceptance.check(record, quarantine_folder(study, options) / PICTURES)
     return plan
 
 

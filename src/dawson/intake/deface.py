@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,8 @@ class Defaced:
     passed : bool
     reason : str
         Why not; empty where it passed.
+    accepted : dict of Path to str
+        Source to the doubts that a person's word overruled.
     """
 
     reference: Path
@@ -68,6 +70,7 @@ class Defaced:
     changed_brain_voxels: int
     passed: bool
     reason: str
+    accepted: dict[Path, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,6 +86,8 @@ class DefacedScan:
     removed : ndarray of bool
     problems : list of str
         Ends of the sentence "FILE: ..."; empty where all is well.
+    doubts : list of str
+        As `problems`, of what a person can judge by the picture: whether the face is gone.
     changed : int
         Voxels changed in the brain and its margin.
     """
@@ -93,6 +98,7 @@ class DefacedScan:
     head: PlacedHead
     removed: NDArray[np.bool_]
     problems: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     changed: int = 0
 
 
@@ -104,6 +110,7 @@ def deface_session(
     reference: str | None = None,
     threads: int = 1,
     seed: int = 0,
+    accepted: Collection[str] = (),
 ) -> Defaced:
     """Write copies of a session's scans without face and ears.
 
@@ -120,6 +127,8 @@ def deface_session(
     threads : int
     seed : int
         Of the noise that the removed parts are filled with.
+    accepted : collection of str
+        Names of scans whose face a person has seen to be gone: doubts about that do not keep them out, all other faults do.
 
     Returns
     -------
@@ -148,7 +157,8 @@ def deface_session(
         for scan in scans:
             _write(scan, rng)
             examine(scan)
-        reason = " ".join(f"{scan.source.name}: {problem}" for scan in scans for problem in scan.problems)
+        faults = [(scan, [*scan.problems, *([] if scan.name in accepted else scan.doubts)]) for scan in scans]
+        reason = " ".join(f"{scan.source.name}: {fault}" for scan, found in faults for fault in found)
         _draw(picture, scans, reason)
     except BaseException:
         _discard(images, out)
@@ -156,7 +166,8 @@ def deface_session(
     if reason:
         _discard(images, out)
     written = {} if reason else {scan.source: scan.output for scan in scans}
-    return Defaced(images[chosen], written, picture, sum(scan.changed for scan in scans), not reason, reason)
+    overruled = {scan.source: " ".join(scan.doubts) for scan in scans if scan.doubts and not reason}
+    return Defaced(images[chosen], written, picture, sum(scan.changed for scan in scans), not reason, reason, overruled)
 
 
 def choose_reference(images: Mapping[str, Path]) -> str:
@@ -239,7 +250,7 @@ def _write(scan: DefacedScan, rng: np.random.Generator) -> None:
 
 
 def examine(scan: DefacedScan) -> None:
-    """The guard: what was written is read again and compared with the source; what is wrong is noted in the scan's problems.
+    """The guard: what was written is read again and compared with the source; what is wrong is noted in the scan's problems and doubts.
 
     Parameters
     ----------
@@ -259,10 +270,10 @@ def examine(scan: DefacedScan) -> None:
     core = core_mask(scan.head)
     left = float((core & ~scan.removed).sum()) / max(1, int(core.sum()))
     if left > _CORE_LEFT:
-        scan.problems.append(f"the brain mask reaches into the face: {100 * left:.0f} % of eyes, nose and mouth would stay.")
+        scan.doubts.append(f"the brain mask reaches into the face: {100 * left:.0f} % of eyes, nose and mouth would stay.")
     rest = face_share(PlacedHead(read_volume(scan.output), scan.head.brain, scan.head.to_scan, scan.head.overlap))
     if rest >= FACE_IS_THERE:
-        scan.problems.append(f"a face is still there: {100 * rest:.0f} % of its middle holds tissue.")
+        scan.doubts.append(f"a face is still there: {100 * rest:.0f} % of its middle holds tissue.")
 
 
 def _discard(images: Mapping[str, Path], out: Path) -> None:

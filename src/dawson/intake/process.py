@@ -14,6 +14,7 @@ import numpy as np
 from dawson.errors import DawsonError, ImageError, MissingDependencyError
 from dawson.intake.codes import Codes
 from dawson.intake.convert import SeriesError, convert
+from dawson.intake.face_acceptance import QUARANTINED
 from dawson.intake.geometry import difference
 from dawson.intake.plan import Planned
 from dawson.intake.sidecars import clean_sidecar
@@ -39,6 +40,8 @@ class Job:
     use_issuer : bool
     keep_dicom : bool
         The de-identified DICOM stays in the scratch folder.
+    accepted : tuple of str
+        Codes of series whose face a person has seen to be gone.
     threads : int
         Of face removal.
     """
@@ -51,6 +54,7 @@ class Job:
     deface: bool
     use_issuer: bool
     keep_dicom: bool
+    accepted: tuple[str, ...] = ()
     threads: int = 1
 
 
@@ -75,6 +79,8 @@ class Made:
     age : str
         Whole years or "90+".
     changed_brain_voxels : int or None
+    doubt : str
+        What face removal doubted and a person's word overruled.
     failure : str
         Why it is not taken; empty where it is.
     quarantined : bool
@@ -96,6 +102,7 @@ class Made:
     quality: dict[str, float] = field(default_factory=dict)
     age: str = ""
     changed_brain_voxels: int | None = None
+    doubt: str = ""
     failure: str = ""
     quarantined: bool = False
     held: bool = False
@@ -237,27 +244,28 @@ def _deface(job: Job, made: Sequence[Made]) -> None:
         # the picture says that its data are simulated where the sidecar does
         write_json(Path(str(one.faced).removesuffix(".nii.gz") + ".json"), one.sidecar)
     while going:
-        images = {
-            one.planned.name.removeprefix(f"{one.planned.participant_id}_{one.planned.session_id}_"): Path(str(one.faced)) for one in going
-        }
+        names = [one.planned.name.removeprefix(f"{one.planned.participant_id}_{one.planned.session_id}_") for one in going]
+        images = {name: Path(str(one.faced)) for name, one in zip(names, going, strict=True)}
+        accepted = {name for name, one in zip(names, going, strict=True) if one.planned.code in job.accepted}
         try:
-            done = deface_session(images, out, picture=picture, threads=job.threads)
+            done = deface_session(images, out, picture=picture, threads=job.threads, accepted=accepted)
         except (DawsonError, OSError) as error:
             bad = _culprit(error, going) or going[0]
-            bad.failure, bad.quarantined = f"in quarantine: face removal failed: {plain_reason(error)}", True
+            bad.failure, bad.quarantined = f"{QUARANTINED}face removal failed: {plain_reason(error)}", True
             going.remove(bad)
             continue
         except Exception as error:
             for one in going:
-                one.failure, one.quarantined = f"in quarantine: face removal failed ({type(error).__name__})", True
+                one.failure, one.quarantined = f"{QUARANTINED}face removal failed ({type(error).__name__})", True
             return
         for one in going:
             one.changed_brain_voxels = done.changed_brain_voxels
             one.picture = picture if picture.is_file() else None
             if done.passed:
                 one.image = done.written[Path(str(one.faced))]
+                one.doubt = done.accepted.get(Path(str(one.faced)), "")
             else:
-                one.failure, one.quarantined = f"in quarantine: {done.reason.rstrip('.')}", True
+                one.failure, one.quarantined = f"{QUARANTINED}{done.reason.rstrip('.')}", True
         return
 
 

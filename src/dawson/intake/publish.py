@@ -11,6 +11,7 @@ from typing import Any
 from dawson.files import atomic_path, sidecar_path, write_json
 from dawson.governance.tombstones import withdrawn_images, withdrawn_scans
 from dawson.intake.doubts import RETURNED
+from dawson.intake.face_acceptance import FaceAcceptance
 from dawson.intake.plan import Planned
 from dawson.intake.private_folder import make_private
 from dawson.intake.process import Made
@@ -35,10 +36,22 @@ class Publisher:
         For the participants table; empty where unknown.
     managed : bool
         Each session that is taken is an event of the audit log.
+    acceptance : FaceAcceptance
+        The word on which heads are taken whose face removal was doubted: it stands in their rows and in the audit log.
     """
 
-    def __init__(self, study: Path, record: Record, quarantine: Path, site: str = "", *, managed: bool = False) -> None:
+    def __init__(
+        self,
+        study: Path,
+        record: Record,
+        quarantine: Path,
+        site: str = "",
+        *,
+        managed: bool = False,
+        acceptance: FaceAcceptance = FaceAcceptance(),
+    ) -> None:
         self._study, self._record, self._quarantine, self._site, self._managed = study, record, quarantine, site, managed
+        self._acceptance = acceptance
 
     def waiting(self, rows: Sequence[Row]) -> list[Row]:
         """Write down what the plan holds or rejects; an image that the study has keeps its row."""
@@ -115,6 +128,10 @@ class Publisher:
                 "changed_brain_voxels": one.changed_brain_voxels,
                 "quality": one.quality,
             }
+            if one.doubt:
+                said = self._acceptance
+                reason = "; ".join(part for part in (one.planned.reason, said.words(one.doubt)) if part)
+                more |= {"reason": reason, "face_accepted_by": said.by.strip(), "face_accepted_reason": said.reason.strip()}
             rows.append(one.planned.row(**more))
         return rows
 
@@ -142,7 +159,12 @@ class Publisher:
         if self._managed:
             from dawson.governance import audit
 
-            audit.append(self._study, "intake", {one.planned.participant_id for one in taken}, {"series": {"taken": len(taken)}})
+            people = {one.planned.participant_id for one in taken}
+            audit.append(self._study, "intake", people, {"series": {"taken": len(taken)}})
+            if doubted := [one for one in taken if one.doubt]:
+                said = self._acceptance
+                detail = {"series": [one.planned.code for one in doubted], "by": said.by.strip(), "reason": said.reason.strip()}
+                audit.append(self._study, "accept face removal", people, detail)
 
     def _in_study(self, series: str) -> bool:
         row = self._record.row(series)
@@ -168,6 +190,9 @@ class Publisher:
         content = {**one.sidecar, "Defaced": defaced}
         if defaced:
             content[_CODES] = codes_of_defaced(one.sidecar.get(_CODES, ()))
+        if one.doubt:
+            # who said so stands in the study's own table and log, which an export leaves behind
+            content["DefacingDoubtOverruled"] = one.doubt
         write_json(sidecar_path(target), content)
         with atomic_path(target) as temporary:
             shutil.copyfile(str(one.image), temporary)

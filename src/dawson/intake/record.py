@@ -34,6 +34,8 @@ _COLUMNS = {
     "content": "Keyed hash of the instances",
     "image": "Keyed hash of the voxels as converted, before the face was removed",
     "defaced": "Whether the face was removed",
+    "face_accepted_by": "Who looked at a face removal that was doubted, and accepted it",
+    "face_accepted_reason": "What he or she saw",
     "changed_brain_voxels": "Voxels of the brain and its margin that face removal changed; must be 0",
     "tr_ms": "Repetition time",
     "te_ms": "Echo time",
@@ -65,6 +67,8 @@ class Row:
     content: str = ""
     image: str = ""
     defaced: str = ""
+    face_accepted_by: str = ""
+    face_accepted_reason: str = ""
     changed_brain_voxels: int | None = None
     tr_ms: float | None = None
     te_ms: float | None = None

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from dawson.cohort.dataset import Cohort
-from dawson.cohort.scan import Scan
 from dawson.errors import CohortError, DawsonError
-from dawson.files import atomic_path, digest_of, read_json, sha256, sidecar_path, write_json, write_sidecar, write_tsv
+from dawson.files import digest_of, sha256, sidecar_path, write_json, write_sidecar, write_tsv
 from dawson.imaging.instance_links import Tracks, track_instances
 from dawson.imaging.lesion_instances import lesion_instances
 from dawson.imaging.subtraction import Subtraction, subtract
-from dawson.lesions.change_detection import CODES, ChangeSettings, detect_changed_tissue, detect_changes
-from dawson.lesions.change_frame import HALFWAY, Meeting, SessionFiles, cropped, meet, source_files
+from dawson.lesions.change_detection import detect_changes
+from dawson.lesions.change_files import (
+    ChangeWork,
+    SessionPair,
+    finished_row,
+    map_of,
+    parameters_of,
+    place_of,
+    source_name,
+    write_image,
+    write_transforms,
+)
+from dawson.lesions.change_frame import Meeting, SessionFiles, cropped, meet, source_files
 from dawson.lesions.change_picture import draw_change
 from dawson.lesions.change_table import LESION_COLUMNS, lesion_rows, pair_figures, study_table, tracks_of, write_study_table
+from dawson.lesions.changed_tissue import detect_changed_tissue
+from dawson.lesions.changes import CODES, ChangeSettings
 from dawson.parallel import each, resolve_jobs
 from dawson.preprocess.scan import is_simulated
 from dawson.progress import progress
@@ -31,34 +41,7 @@ from dawson.progress import progress
 if TYPE_CHECKING:
     import pandas as pd
 
-# Raised whenever the same files no longer give the same changes.
-_METHOD = 1
-
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class _Work:
-    derivatives: Path
-    root: Path
-    maker: str
-    settings: ChangeSettings
-    registration: str
-    registration_mm: float
-    threads: int
-    force: bool
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Places of two sessions among those of a person."""
-
-    first: int
-    second: int
-    overall: bool
-
-    def name(self, maker: str) -> str:
-        return f"{maker}overall" if self.overall else maker
 
 
 def change_study(
@@ -112,7 +95,7 @@ def change_study(
     if not people:
         raise CohortError(f"{cohort.root} has nobody with two sessions or more.", "Lesion change needs a follow-up scan.")
     settings = settings or ChangeSettings()
-    work = _Work(derivatives, cohort.root, maker, settings, registration, registration_mm, 1, force)
+    work = ChangeWork(derivatives, cohort.root, maker, settings, registration, registration_mm, 1, force)
     rows: list[dict[str, Any]] = []
     with progress("Lesion change", len(people)) as advance:
         for found in each(partial(change_person, work=work), people, min(resolve_jobs(jobs), len(people)), dask):
@@ -123,31 +106,31 @@ def change_study(
     return table
 
 
-def change_person(sessions: Sequence[SessionFiles], work: _Work) -> list[dict[str, Any]]:
+def change_person(sessions: Sequence[SessionFiles], work: ChangeWork) -> list[dict[str, Any]]:
     """Compare all sessions of one person.
 
     Parameters
     ----------
     sessions : sequence of SessionFiles
         In order of time, two or more.
-    work : _Work
+    work : ChangeWork
 
     Returns
     -------
     list of dict
         Rows of `lesion_changes.tsv`.
     """
-    pairs = [_Pair(first, second, False) for first, second in pairwise(range(len(sessions)))]
+    pairs = [SessionPair(first, second, False) for first, second in pairwise(range(len(sessions)))]
     if len(sessions) > 2:
-        pairs.append(_Pair(0, len(sessions) - 1, True))
+        pairs.append(SessionPair(0, len(sessions) - 1, True))
     try:
-        sources = {_named(path, work): sha256(path) for session in sessions for path in source_files(session, work.derivatives)}
-        digest = digest_of({"sources": sources, "parameters": _parameters(work)})
-        done = [None if work.force else _finished(sessions, pair, digest, work) for pair in pairs]
+        sources = {source_name(path, work): sha256(path) for session in sessions for path in source_files(session, work.derivatives)}
+        digest = digest_of({"sources": sources, "parameters": parameters_of(work)})
+        done = [None if work.force else finished_row(sessions, pair, digest, work) for pair in pairs]
         if all(done):
             return [row for row in done if row is not None]
         meeting = meet(sessions, work.derivatives, work.registration, work.registration_mm, work.threads)
-        _write_transforms(sessions, meeting, sources, work)
+        write_transforms(sessions, meeting, sources, work)
     except Exception as error:  # one bad person never stops a study, whatever a library makes of a damaged file
         return [_failed(sessions, pair, error, work) for pair in pairs]
     rows = []
@@ -182,12 +165,12 @@ def _followed_up(cohort: Cohort, masks: Mapping[Key, Path]) -> list[tuple[Sessio
 
 def _compare(
     sessions: Sequence[SessionFiles],
-    pair: _Pair,
+    pair: SessionPair,
     meeting: Meeting,
     tracks: Tracks | None,
     sources: Mapping[str, str],
     digest: str,
-    work: _Work,
+    work: ChangeWork,
 ) -> dict[str, Any]:
     box = cropped(meeting, pair.first, pair.second)
     affine = meeting.affine.copy()
@@ -227,22 +210,22 @@ def _compare(
     if scans is not None:
         names = sessions[pair.first].scan.session_id or "earlier", later.session_id or "later"
         draw_change(picture, later.participant_id, names, scans, changes, spacing, simulated=simulated)
-        _write_image(_place(later, meeting, f"desc-{pair.name('subtraction')}_FLAIR.nii.gz", work), scans.z, box, meeting, np.float32)
-    table = _place(later, meeting, f"label-lesionchange_desc-{pair.name(work.maker)}_lesions.tsv", work)
+        write_image(place_of(later, meeting, f"desc-{pair.name('subtraction')}_FLAIR.nii.gz", work), scans.z, box, meeting, np.float32)
+    table = place_of(later, meeting, f"label-lesionchange_desc-{pair.name(work.maker)}_lesions.tsv", work)
     write_json(sidecar_path(table), LESION_COLUMNS)
     write_tsv(table, lesion_rows(changes, affine, own_tracks, returned))
     # the map last: whoever finds it with this digest may trust the rest
-    target = _map(later, meeting.space, pair, work)
-    _write_image(target, changes.codes, box, meeting, np.uint8)
+    target = map_of(later, meeting.space, pair, work)
+    write_image(target, changes.codes, box, meeting, np.uint8)
     more = {"SimulatedData": True} if simulated else {}
     labels = {str(code): name for name, code in CODES.items()}
     kept = {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}
-    write_sidecar(target, sources, _parameters(work), Type="Lesion", LabelMap=labels, Digest=digest, Row=kept, **more)
+    write_sidecar(target, sources, parameters_of(work), Type="Lesion", LabelMap=labels, Digest=digest, Row=kept, **more)
     return row
 
 
 def _subtraction(
-    meeting: Meeting, pair: _Pair, box: tuple[slice, ...], masks: Sequence[NDArray[np.bool_] | None], spacing: float
+    meeting: Meeting, pair: SessionPair, box: tuple[slice, ...], masks: Sequence[NDArray[np.bool_] | None], spacing: float
 ) -> Subtraction | None:
     """The scans' subtraction; None without scans."""
     first, second = meeting.flairs[pair.first], meeting.flairs[pair.second]
@@ -262,46 +245,7 @@ def _tracks(meeting: Meeting, settings: ChangeSettings) -> Tracks | None:
     return track_instances([lesion_instances(mask) for mask in masks], settings.minimum_share)
 
 
-def _write_transforms(sessions: Sequence[SessionFiles], meeting: Meeting, sources: Mapping[str, str], work: _Work) -> None:
-    for session, transform in zip(sessions, meeting.transforms, strict=False):
-        path = session.scan.derivative(work.derivatives, f"from-FLAIR_to-{HALFWAY}_xfm.txt")
-        with atomic_path(path) as temporary:
-            transform.save(temporary)
-        write_sidecar(path, sources, {"kind": "rigid", "method": work.registration, "spacing_mm": work.registration_mm})
-
-
-def _write_image(path: Path, part: NDArray[Any], box: tuple[slice, ...], meeting: Meeting, kind: Any) -> None:
-    shape = next(whole.shape for whole in (*meeting.masks, *meeting.flairs) if whole is not None)
-    whole = np.zeros(shape, dtype=kind)
-    whole[box] = part
-    with atomic_path(path) as temporary:
-        nib.save(nib.Nifti1Image(whole, meeting.affine), temporary)
-
-
-def _place(scan: Scan, meeting: Meeting, name: str, work: _Work) -> Path:
-    return scan.derivative(work.derivatives, f"space-{meeting.space}_{name}")
-
-
-def _map(scan: Scan, space: str, pair: _Pair, work: _Work) -> Path:
-    return scan.derivative(work.derivatives, f"space-{space}_label-lesionchange_desc-{pair.name(work.maker)}_dseg.nii.gz")
-
-
-def _finished(sessions: Sequence[SessionFiles], pair: _Pair, digest: str, work: _Work) -> dict[str, Any] | None:
-    """The row of an earlier run on the same files with the same settings."""
-    folder = work.derivatives / sessions[pair.second].scan.folder
-    pattern = f"{sessions[pair.second].scan.entities}_space-*_label-lesionchange_desc-{pair.name(work.maker)}_dseg.nii.gz"
-    for path in folder.glob(pattern) if folder.is_dir() else ():
-        try:
-            said = read_json(sidecar_path(path))
-        except (OSError, ValueError):
-            continue
-        if said.get("Digest") == digest:
-            # JSON has no NaN: what is missing comes back as such
-            return {name: float("nan") if value is None else value for name, value in said["Row"].items()}
-    return None
-
-
-def _failed(sessions: Sequence[SessionFiles], pair: _Pair, error: Exception, work: _Work) -> dict[str, Any]:
+def _failed(sessions: Sequence[SessionFiles], pair: SessionPair, error: Exception, work: ChangeWork) -> dict[str, Any]:
     # a map of other files must not pass for this pair's
     later = sessions[pair.second].scan
     for path in (work.derivatives / later.folder).glob(f"{later.entities}_space-*_label-lesionchange_desc-{pair.name(work.maker)}_dseg.*"):
@@ -310,7 +254,7 @@ def _failed(sessions: Sequence[SessionFiles], pair: _Pair, error: Exception, wor
     return {**_start(sessions, pair, work), "status": "failed", "reason": " ".join(reason.split()), "simulated": _simulated(sessions, pair)}
 
 
-def _start(sessions: Sequence[SessionFiles], pair: _Pair, work: _Work) -> dict[str, Any]:
+def _start(sessions: Sequence[SessionFiles], pair: SessionPair, work: ChangeWork) -> dict[str, Any]:
     return {
         "participant_id": sessions[pair.second].scan.participant_id,
         "from_session_id": sessions[pair.first].scan.session_id,
@@ -321,22 +265,10 @@ def _start(sessions: Sequence[SessionFiles], pair: _Pair, work: _Work) -> dict[s
     }
 
 
-def _days(sessions: Sequence[SessionFiles], pair: _Pair) -> float:
+def _days(sessions: Sequence[SessionFiles], pair: SessionPair) -> float:
     return sessions[pair.second].days - sessions[pair.first].days
 
 
-def _simulated(sessions: Sequence[SessionFiles], pair: _Pair) -> bool:
+def _simulated(sessions: Sequence[SessionFiles], pair: SessionPair) -> bool:
     own = [sessions[pair.first], sessions[pair.second]]
     return any(is_simulated(path) for session in own for path in (session.scan.flair, session.mask))
-
-
-def _parameters(work: _Work) -> dict[str, Any]:
-    return {"method": _METHOD, **asdict(work.settings), "registration": work.registration, "registration_mm": work.registration_mm}
-
-
-def _named(path: Path, work: _Work) -> str:
-    """A source's name relative to the study or the derivatives, else its own."""
-    for root in (work.derivatives, work.root):
-        if path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
-    return path.name

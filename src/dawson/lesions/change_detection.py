@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,117 +13,13 @@ from dawson.errors import ConfigError
 from dawson.imaging.instance_links import LinkedGroup, link_instances
 from dawson.imaging.lesion_instances import lesion_instances
 from dawson.imaging.subtraction import Subtraction
-
-CODES = {"new": 1, "enlarging": 2, "shrinking": 3, "resolved": 4, "stable": 5}
-"""Values of the change map."""
-
-DETECTORS = ("masks", "subtraction")
+from dawson.lesions.changed_tissue import detect_changed_tissue
+from dawson.lesions.changes import CODES, Changes, ChangeSettings, LesionChange
 
 # Arch Neurol 1992;49:261 (doi:10.1001/archneur.1992.00530270075021): a lesion's area must change by 45.2 % below 0.67 cm2, by 24.2 %
 # above, to be more than repeated measurement makes of it.
 _SMALL_AREA_MM2 = 67.0
 _SMALL_CHANGE, _LARGE_CHANGE = 1.452, 1.242
-# Share of a two-voxel ring that lies in an old lesion: 0.2 for a shell round a ball of 5 mm that grew by 2 mm, 0.07 for a ball of 3 mm
-# that touches it.
-_BESIDE = 0.15
-
-
-@dataclass(frozen=True)
-class ChangeSettings:
-    """What counts as a change.
-
-    Parameters
-    ----------
-    detector : {"subtraction", "masks"}
-        `masks` believes the two masks; `subtraction` asks of every change in them that the scans show it as well, tells a new lesion
-        that touches an old one by what appeared in the scans, and finds changed tissue by itself where there are no masks.
-    minimum_mm3 : float
-        Smallest new or resolved lesion; smaller ones are left out. 3 mm3 is the default of the evaluation tool of the MSSEG
-        challenges (Commowick et al. 2018, doi:10.1038/s41598-018-31911-7).
-    confirm_z : float
-        Mean z of the subtraction over a new (resolved) lesion, or over the tissue that a lesion gained (lost), from which on the
-        scans agree.
-    seed_z, grow_z, tissue_z : float
-        Changed tissue in the subtraction: connected voxels beyond `grow_z`, one of them beyond `seed_z`, their mean beyond `tissue_z`.
-    bright : float
-        Brightness that such tissue must have in the scan in which it is lesion, in robust standard deviations over the median of
-        normal-appearing tissue.
-    tissue_mm3 : float
-        Smallest piece of changed tissue: by default a ball of 3 mm diameter, the least long axis of a lesion in MS
-        (Filippi et al. 2019, doi:10.1093/brain/awz144).
-    minimum_share : float
-        Of the smaller lesion: overlap from which on lesions of two scans are one.
-    """
-
-    detector: str = "subtraction"
-    minimum_mm3: float = 3.0
-    confirm_z: float = 4.0
-    seed_z: float = 6.0
-    grow_z: float = 3.0
-    bright: float = 1.5
-    tissue_z: float = 5.0
-    tissue_mm3: float = 14.0
-    minimum_share: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ConfigError(f"There is no change detector {self.detector!r}.", f"Choose one of {', '.join(DETECTORS)}.")
-
-
-@dataclass(frozen=True)
-class LesionChange:
-    """One lesion, or several that merged or split, at two scans.
-
-    Parameters
-    ----------
-    change : {"new", "enlarging", "shrinking", "resolved", "stable"}
-    first, second : tuple of int
-        Instance numbers at the two scans.
-    first_mm3, second_mm3 : float
-        Volumes.
-    gained_z, lost_z : float
-        Mean z of the subtraction over what the lesion gained, and of its negative over what it lost; NaN where there is nothing.
-    event : str
-        `merge`, `split`, `merge and split`, `joined` (one with another lesion in the mask, apart in the subtraction) or empty.
-    doubt : str
-        What the masks say and the scans do not show, such as `new in the masks only`; empty where they agree.
-    """
-
-    change: str
-    first: tuple[int, ...]
-    second: tuple[int, ...]
-    first_mm3: float
-    second_mm3: float
-    gained_z: float = float("nan")
-    lost_z: float = float("nan")
-    event: str = ""
-    doubt: str = ""
-
-
-@dataclass(frozen=True)
-class Changes:
-    """All changes between two scans.
-
-    Parameters
-    ----------
-    lesions : tuple of LesionChange
-    codes : ndarray of uint8 (x, y, z)
-        `CODES` at the voxels of each lesion of either scan; 0 elsewhere.
-    first, second : ndarray of int32 (x, y, z)
-        The instances that `lesions` names: connected parts of the masks by number, then those that were cut off them.
-    joined : pair of dict of int to int
-        At each scan: instance that was cut off, to the instance that it is joined with in the mask.
-    """
-
-    lesions: tuple[LesionChange, ...]
-    codes: NDArray[np.uint8]
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
-    joined: tuple[dict[int, int], dict[int, int]] = field(default_factory=lambda: ({}, {}))
-
-    def count(self, change: str) -> int:
-        """Lesions of a change; several that merged or split count once."""
-        return sum(lesion.change == change for lesion in self.lesions)
 
 
 def detect_changes(
@@ -175,45 +71,6 @@ def detect_changes(
     return Changes(tuple(found), codes, instances[0], instances[1], joined)
 
 
-def detect_changed_tissue(scans: Subtraction, voxel_mm3: float, settings: ChangeSettings) -> Changes:
-    """Changed tissue from the subtraction alone, where nobody outlined lesions.
-
-    What appeared is called new where the first scan is not bright around it, else enlarging; what disappeared is called resolved or
-    shrinking likewise.
-
-    Parameters
-    ----------
-    scans : Subtraction
-        Two voxels at the brain's border are left out, where the extractions of the two scans differ.
-    voxel_mm3 : float
-    settings : ChangeSettings
-    """
-    inner = ndimage.binary_erosion(scans.brain, iterations=2)
-    codes = np.zeros(scans.brain.shape, dtype=np.uint8)
-    instances: list[NDArray[np.int32]] = []
-    found: list[LesionChange] = []
-    for side, (z, lesion, other) in enumerate(((-scans.z, scans.first, scans.second), (scans.z, scans.second, scans.first))):
-        tissue = _grown((z > settings.grow_z) & inner & (lesion > settings.bright), z > settings.seed_z)
-        numbers = _without_small(lesion_instances(tissue), settings.tissue_mm3 / voxel_mm3)
-        instances.append(numbers)
-        for number, box in enumerate(ndimage.find_objects(numbers), start=1):
-            wide = tuple(slice(max(0, part.start - 2), part.stop + 2) for part in box)
-            piece = numbers[wide] == number
-            volume, mean = float(piece.sum()) * voxel_mm3, float(z[wide][piece].mean())
-            if mean < settings.tissue_z:
-                numbers[wide][piece] = 0
-                continue
-            ring = ndimage.binary_dilation(piece, iterations=2) & ~piece & inner[wide]
-            # what grew round a lesion has that lesion on its inside; what only touches one has it on a small part of the ring
-            beside = bool(ring.any()) and float((other[wide][ring] > settings.bright).mean()) > _BESIDE
-            appeared = side == 1
-            change = ("enlarging" if beside else "new") if appeared else ("shrinking" if beside else "resolved")
-            sides = ((), (number,), 0.0, volume, mean, float("nan")) if appeared else ((number,), (), volume, 0.0, float("nan"), mean)
-            found.append(LesionChange(change, *sides))
-            codes[wide][piece] = CODES[change]
-    return Changes(tuple(found), codes, instances[0], instances[1])
-
-
 def _judge(
     group: LinkedGroup,
     first: NDArray[np.bool_],
@@ -257,23 +114,6 @@ def enlargement_needed(smaller_mm3: float) -> float:
     """
     area = np.pi * (3 * smaller_mm3 / (4 * np.pi)) ** (2 / 3)
     return float((_SMALL_CHANGE if area < _SMALL_AREA_MM2 else _LARGE_CHANGE) ** 1.5)
-
-
-def _grown(low: NDArray[np.bool_], high: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Connected parts of `low` that hold a voxel of `high`."""
-    parts = lesion_instances(low)
-    kept = np.zeros(int(parts.max(initial=0)) + 1, dtype=bool)
-    kept[np.unique(parts[high & low])] = True
-    kept[0] = False
-    return np.asarray(kept[parts], dtype=bool)
-
-
-def _without_small(numbers: NDArray[np.int32], voxels: float) -> NDArray[np.int32]:
-    sizes = np.bincount(numbers.ravel())
-    keep = sizes >= voxels
-    keep[0] = False
-    renumbered = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    return renumbered[numbers]
 
 
 def _cut_off(numbers: NDArray[np.int32], pieces: NDArray[np.int32], voxels: float) -> tuple[NDArray[np.int32], dict[int, int]]:

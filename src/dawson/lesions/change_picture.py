@@ -12,7 +12,7 @@ from scipy import ndimage
 from dawson.files import atomic_path
 from dawson.imaging.boxes import box_across
 from dawson.imaging.subtraction import Subtraction
-from dawson.lesions.change_detection import CODES, Changes
+from dawson.lesions.changes import CODES, Changes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dawson.files import read_tsv, write_json, write_tsv
 from dawson.imaging.instance_links import Tracks
-from dawson.lesions.change_detection import CODES, Changes
+from dawson.lesions.changes import CODES, Changes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from dawson.imaging.brain import brain_mask, extracted
 from dawson.imaging.intensity import CLIP_PERCENTILES, normalise
 from dawson.imaging.registration import overlap_dice, register_rigid, register_to_template, shared_information
 from dawson.imaging.resample import PointTransform, isotropic, resample
-from dawson.imaging.slices import CENTRE_MM, channel_image
+from dawson.imaging.slices import CENTRE_MM, EDGE_MM, channel_image, edge_weight
 from dawson.imaging.template import TEMPLATE_SPACE, template_image, template_mask
 from dawson.imaging.tissue import (
     brain_dice,
@@ -38,6 +38,9 @@ SAME_HEAD_DICE = 0.8
 SAME_HEAD_INFORMATION = 0.18
 ON_TEMPLATE_DICE = 0.8
 _MARGIN_MM = 10.0
+# the affine alignment compares what lies deeper than its metric reaches, 4 mm at 2 mm: the outline is the brain extraction's, which
+# sees a head without a face a little larger
+_AFFINE_DEPTH_MM = 4.0
 _STEP_OF_WARP_MM = 2.0**-10
 
 
@@ -151,7 +154,7 @@ def _to_template(scan: Scan, derivatives: Path, config: PreprocessSection, steps
         template = template_image(spacing) if contrast == "T1w" else flair_template(spacing)
         mask = nib.Nifti1Image(template_mask(spacing).astype(np.uint8), template.affine)
         moving = extracted(_load(image_path), _load(mask_path))
-        found = register_to_template(template, mask, moving, config.registration, spacing, threads)
+        found = register_to_template(template, mask, moving, config.registration, spacing, threads, _AFFINE_DEPTH_MM)
         found.affine.save(affine_path)
         # a thousandth of a millimetre is enough, and makes the file half as large
         rounded = np.round(found.warp.displacement / _STEP_OF_WARP_MM) * np.float32(_STEP_OF_WARP_MM)
@@ -162,6 +165,7 @@ def _to_template(scan: Scan, derivatives: Path, config: PreprocessSection, steps
         "method": config.registration,
         "spacing_mm": spacing,
         "kind": "affine and deformable",
+        "affine_depth_mm": _AFFINE_DEPTH_MM,
         "template": TEMPLATE_SPACE if contrast == "T1w" else f"FLAIR contrast made from the tissue maps of {TEMPLATE_SPACE}",
     }
     outputs = [scan.derivative(derivatives, name) for name in names.to_template(contrast)]
@@ -213,13 +217,14 @@ def _fit(image: Any, mask: Any, transforms: list[PointTransform], contrast: str,
 
 
 def _channels(scan: Scan, derivatives: Path, config: PreprocessSection, steps: Steps, flair: Path, mask: Path | None) -> dict[str, Any]:
-    """Normalise inside the brain and cut the slices; without a mask the brain is where the image is not 0."""
+    """Normalise inside the brain and cut the slices; without a mask the brain is where the image is not 0, with the edge that it has."""
 
     def make(output: Path) -> dict[str, Any]:
         image = read_volume(flair)
         values = np.asarray(image.dataobj, dtype=np.float32)
         brain = values != 0 if mask is None else np.asarray(_load(mask).dataobj) > 0
-        channels = _slices(normalise(values, brain), brain, image.affine, config)
+        weight = None if mask is None else edge_weight(nib.Nifti1Image(brain.astype(np.uint8), image.affine))
+        channels = _slices(normalise(values, brain), brain, weight, image.affine, config)
         empty = [f"{z:g}" for z, channel in zip(config.slices_mm, channels, strict=True) if not channel.any()]
         if empty:
             raise PreprocessingError(f"There is no brain in the slice at z = {', '.join(empty)} mm.", "Look at the scan's coverage.")
@@ -235,17 +240,21 @@ def _channels(scan: Scan, derivatives: Path, config: PreprocessSection, steps: S
         "normalisation": "z-score inside the brain",
         "clip_percentiles": list(CLIP_PERCENTILES),
         "axes": "slice, row (anterior first), column (patient's right first)",
-    }
+    } | ({} if mask is None else {"edge_mm": EDGE_MM})
     output = scan.derivative(derivatives, names.CHANNELS)
     sources = [flair] if mask is None else [flair, mask]
     return steps.run("channel image", [output], sources, parameters, make, SkullStripped=True, Space=TEMPLATE_SPACE)
 
 
 def _slices(
-    values: NDArray[np.float32], brain: NDArray[np.bool_], affine: NDArray[np.float64], config: PreprocessSection
+    values: NDArray[np.float32],
+    brain: NDArray[np.bool_],
+    weight: NDArray[np.float32] | None,
+    affine: NDArray[np.float64],
+    config: PreprocessSection,
 ) -> NDArray[np.float32]:
     grid = (config.slices_mm, config.field_of_view_mm, config.matrix)
-    channels = channel_image(nib.Nifti1Image(values, affine), *grid)
+    channels = channel_image(nib.Nifti1Image(values if weight is None else values * weight, affine), *grid)
     inside = channel_image(nib.Nifti1Image(brain.astype(np.uint8), affine), *grid, order=0)
     return np.where(inside > 0.5, channels, np.float32(0.0)).astype(np.float32)
 
