@@ -22,13 +22,16 @@ import numpy as np
 import pandas as pd
 
 from dawson.files import read_tsv, write_tsv
-from dawson.imaging.lesion_metrics import compare_masks
+from dawson.imaging.lesion_metrics import compare_masks, without_small
+from dawson.imaging.retention import retention
+from dawson.imaging.voxel_uncertainty import binary_entropy
 from dawson.lesions.network_segmenter import NetworkSegmenter
 from dawson.lesions.scan_images import find_images, find_truth, load_images, load_truth
 from dawson.lesions.segmenters import Segmenter, segmenter_named
 from dawson.lesions.training_data import training_study
 from dawson.parallel import cores
 from dawson.simulation import plan_cohort, simulate_cohort
+from dawson.statistics.proportions import exact_binomial
 
 COUNTS = {"MS": 8, "NMOSD": 4}
 SITES = ("C", "noisy")
@@ -79,11 +82,19 @@ def score(scan: Scored, segmenter: Segmenter, threads: int) -> tuple[dict[str, A
     """Scores of one segmenter on one scan, and its mask."""
     spacing = tuple(float(size) for size in np.linalg.norm(scan.flair.affine[:3, :3], axis=0))
     began = time.perf_counter()
-    mask = segmenter.segment(scan.flair, scan.t1w, scan.brain, threads).mask((spacing[0], spacing[1], spacing[2]))
+    segmentation = segmenter.segment(scan.flair, scan.t1w, scan.brain, threads)
+    mask = segmentation.mask((spacing[0], spacing[1], spacing[2]))
     seconds = time.perf_counter() - began
     found = compare_masks(mask, scan.truth, spacing)
     row = {"scan": scan.name, "group": scan.group, "segmenter": segmenter.maker, "seconds": round(seconds, 1)}
     row |= {name: getattr(found, name) for name in (*SHOWN, "truth_ml", "predicted_ml", "n_truth", "n_predicted")}
+    unsure = binary_entropy(segmentation.probability)
+    row["raac"] = retention(mask, scan.truth, unsure, scan.brain).aac
+    if segmentation.intervals is not None:
+        # lesions below the smallest that the model reports count in neither
+        true = compare_masks(mask, without_small(scan.truth, spacing, segmentation.minimum_mm3), spacing)
+        bounds = segmentation.intervals.of(found.predicted_ml, found.n_predicted)
+        row |= {**bounds, "counted_ml": true.truth_ml, "counted": true.n_truth}
     return row, mask
 
 
@@ -114,15 +125,29 @@ def draw(scan: Scored, masks: dict[str, np.ndarray], path: Path) -> None:
 def summary(table: pd.DataFrame) -> str:
     """Markdown: means with intervals, then the paired difference of each segmenter to the last."""
     makers = list(dict.fromkeys(table["segmenter"]))
-    lines = ["| segmenter | scans | Dice | lesion F1 | F1 at IoU 0.25 | PPV | TPR | HD95 mm | seconds |", "|---" * 9 + "|"]
+    lines = ["| segmenter | scans | Dice | lesion F1 | F1 at IoU 0.25 | PPV | TPR | HD95 mm | R-AAC | seconds |", "|---" * 10 + "|"]
     for maker in makers:
         own = table[table["segmenter"] == maker]
-        shown = [_interval(own[name].to_numpy(float)) for name in SHOWN[:6]]
+        shown = [_interval(own[name].to_numpy(float)) for name in (*SHOWN[:6], "raac")]
         lines.append(f"| {maker} | {len(own)} | " + " | ".join(shown) + f" | {own['seconds'].mean():.0f} |")
     for maker in makers[:-1]:
         for name in ("dice", "lesion_f1"):
             wide = table.pivot_table(index="scan", columns="segmenter", values=name)
             lines.append(f"\n{maker} minus {makers[-1]}, {name}: {_interval((wide[maker] - wide[makers[-1]]).to_numpy(float))}")
+    return "\n".join(lines)
+
+
+def coverage(table: pd.DataFrame) -> str:
+    """Markdown: how often the intervals hold the truth, exact (Clopper-Pearson) 95 % intervals, and how wide they are."""
+    if "counted" not in table:
+        return ""
+    own = table[table["counted"].notna()]
+    lines = ["", "| interval | scans | holds the truth | median width |", "|---" * 4 + "|"]
+    for name, truth in (("lesion_ml", "counted_ml"), ("lesion_count", "counted")):
+        low, high = own[f"{name}_low"].fillna(0), own[f"{name}_high"].fillna(np.inf)
+        inside = int(((low <= own[truth]) & (own[truth] <= high)).sum())
+        found = exact_binomial(inside, len(own))
+        lines.append(f"| {name} | {len(own)} | {found.estimate:.3f} ({found.low:.3f} to {found.high:.3f}) | {(high - low).median():.1f} |")
     return "\n".join(lines)
 
 
@@ -159,6 +184,7 @@ def main() -> None:
             draw(scan, {segmenter.maker: mask for segmenter, (_, mask) in zip(segmenters, found, strict=True)}, work / f"{scan.name}.png")
         write_tsv(work / "scores.tsv", pd.DataFrame(rows))
     print(summary(pd.DataFrame(rows)))
+    print(coverage(pd.DataFrame(rows)))
 
 
 if __name__ == "__main__":

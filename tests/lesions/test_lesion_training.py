@@ -151,6 +151,8 @@ def test_a_model_says_what_it_is(model):
     assert len(found.networks()) == 2 and found.threshold in (0.3, 0.5)
     assert not any("sub-" in path.read_text() for path in (model / "model.json", model / "card.md"))
     assert "simulated patients" in (model / "card.md").read_text()
+    # six people are too few for an upper bound of 90 %
+    assert found.intervals is not None and found.intervals.of(1.0, 3)["lesion_ml_high"] is None
 
 
 def test_training_again_changes_nothing(model, study):
@@ -191,6 +193,7 @@ def test_a_study_is_segmented_once(model, study):
     assert probability.dtype == np.float32 and probability[0, 0, 0] == 0
     assert (probability[mask > 0] >= read_lesion_model(model).threshold).all()
     assert read_json(path.with_name(path.name.replace(".nii.gz", ".json")))["SimulatedData"] is True
+    assert (first["lesion_ml_low"] == 0).all() and first["lesion_count_high"].isna().all()
     changed = path.stat().st_mtime_ns
     second = segment_study(study.scans, derivatives, "dawson", 1, model=model)
     assert path.stat().st_mtime_ns == changed

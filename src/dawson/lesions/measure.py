@@ -17,6 +17,7 @@ from dawson.errors import CohortError, DawsonError
 from dawson.files import digest_of, read_json, read_tsv, sha256, write_json, write_tsv
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.lesions.measure_columns import COLUMNS, DICTIONARY, TABLE
+from dawson.lesions.measure_intervals import intervals_beside
 from dawson.lesions.scan_images import ScanImages, find_images
 from dawson.parallel import each, resolve_jobs
 from dawson.preprocess import names
@@ -152,7 +153,10 @@ def _measure_scan(scan: Scan, work: _Work) -> list[dict[str, Any]]:
             }
         return {**measures, "simulated": simulated}
 
-    return [{**start, "maker": maker, "preferred": maker == preferred, **measured(maker)} for maker in sorted(chosen)]
+    return [
+        {**start, "maker": maker, "preferred": maker == preferred, **measured(maker), **intervals_beside(own[maker])}
+        for maker in sorted(chosen)
+    ]
 
 
 def _lesion_measures(scan: Scan, maker: str, mask: Path, derivatives: Path) -> dict[str, Any]:

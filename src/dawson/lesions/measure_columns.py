@@ -22,6 +22,11 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "reason": {"Description": "Why it could not, or what else is missing"},
     "lesions": {"Description": "Number of lesions: parts of the mask whose voxels share a corner or more"},
     "total_ml": {"Description": "Volume of all lesions in template space, where the head has the template's size and shape", "Units": "mL"},
+    **{
+        f"{name}_{side}": {"Description": f"{which} end of the 90 % interval of {name}, where the maker of the mask gives one", **unit}
+        for name, unit in (("lesions", {}), ("total_ml", {"Units": "mL"}))
+        for side, which in (("low", "Lower"), ("high", "Upper"))
+    },
     "own_ml": {
         "Description": "Volume of all lesions in the person's own head, by the Jacobian of the transforms; the same for scans that came in "
         "template space",

@@ -44,6 +44,7 @@ def lesion_card(description: Mapping[str, Any]) -> str:
             "|---|---|---|---|",
             *figures,
             "",
+            *_intervals(description),
             "## Known limits",
             "",
             "- Cortical and spinal lesions, and central veins, are not its task.",
@@ -51,3 +52,33 @@ def lesion_card(description: Mapping[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _intervals(description: Mapping[str, Any]) -> list[str]:
+    """How far count and volume may be off, in words; nothing for a model without intervals."""
+    content = description.get("intervals")
+    if content is None:
+        return []
+    from dawson.lesions.measure_intervals import MeasureIntervals
+
+    known = MeasureIntervals.from_json(content)
+    shown = []
+    for volume, count in ((1.0, 5), (10.0, 40)):
+        found = known.of(volume, count)
+        low, high = (_bound(found[f"lesion_ml_{side}"], 1) for side in ("low", "high"))
+        fewest, most = (_bound(found[f"lesion_count_{side}"], 0) for side in ("low", "high"))
+        shown.append(
+            f"- measured {volume:g} mL and {count} lesions: the truth lies between {low} and {high} mL, {fewest} and {most} lesions."
+        )
+    return [
+        "## How sure count and volume are",
+        "",
+        f"Intervals that hold for {100 * known.volume_ml.level:.0f} % of people like the {known.volume_ml.people} of the validation:",
+        "",
+        *shown,
+        "",
+    ]
+
+
+def _bound(value: float | None, digits: int) -> str:
+    return "any number of" if value is None else f"{value:.{digits}f}"

@@ -233,6 +233,7 @@ def _describe(
         "minimum_mm3": point.minimum_mm3,
         "temperature": point.temperature,
         "validation": point.figures,
+        "intervals": point.intervals.to_json(),
         "trained_on": {
             "studies": sorted({case.study for case in cases}),
             "people": len({case.person for case in cases}),

@@ -68,7 +68,7 @@ class NetworkSegmenter:
         model = self.model
         networks = _networks(model.folder.absolute(), model.digest)
         members = member_probabilities(networks, flair, t1w, brain, model.recipe.inference, model.temperature, threads)
-        return Segmentation(members.mean(axis=0), members, model.threshold, self.maker, model.minimum_mm3)
+        return Segmentation(members.mean(axis=0), members, model.threshold, self.maker, model.minimum_mm3, model.intervals)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dawson.imaging.lesion_metrics import compare_masks, without_small
 from dawson.lesions.inference import sliding_windows
+from dawson.lesions.measure_intervals import MeasureIntervals, fit_intervals
 from dawson.lesions.training_data import FLAIR_EXCESS, T1W_EXCESS, TRUTH, Case
 from dawson.parallel import each
 
@@ -38,6 +39,10 @@ class ValidationScore:
     minimum_mm3: float
     dice: float
     lesion_f1: float
+    predicted_ml: float
+    truth_ml: float
+    predicted_count: int
+    truth_count: int
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,15 @@ class OperatingPoint:
     temperature : float
     figures : dict
         Mean Dice and lesion F1 of validation scans there, for each look.
+    intervals : MeasureIntervals
+        Of lesion count and volume.
     """
 
     threshold: float
     minimum_mm3: float
     temperature: float
     figures: dict[str, Any]
+    intervals: MeasureIntervals
 
 
 def shown_as(case: Case, look: str, recipe: LesionRecipe, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
@@ -104,8 +112,9 @@ def score_case(
         wanted = without_small(truth > 0.5, _SPACING_MM, smallest)
         for threshold in recipe.ensemble.thresholds:
             found = compare_masks(without_small(probability >= threshold, _SPACING_MM, smallest), wanted, _SPACING_MM)
-            score = ValidationScore(case.participant_id, case.session_id, member, look, threshold, smallest, found.dice, found.lesion_f1)
-            scores.append(score)
+            where = (case.participant_id, case.session_id, member, look, threshold, smallest)
+            volumes = (found.predicted_ml, found.truth_ml, found.n_predicted, found.n_truth)
+            scores.append(ValidationScore(*where, found.dice, found.lesion_f1, *volumes))
     chosen = np.random.default_rng(own_seed).choice(np.flatnonzero(brain), min(_VOXELS, int(brain.sum())), replace=False)
     inside = np.clip(probability.reshape(-1)[chosen], 1e-6, 1 - 1e-6)
     return scores, np.log(inside / (1 - inside)), truth.reshape(-1)[chosen]
@@ -158,7 +167,8 @@ def choose_operating_point(
         for look, own in best.groupby("look")
     }
     temperature = best_temperature(np.concatenate(logits), np.concatenate(truths))
-    return OperatingPoint(threshold, smallest, temperature, {str(look): own for look, own in figures.items()}), [
+    intervals = fit_intervals(best)
+    return OperatingPoint(threshold, smallest, temperature, {str(look): own for look, own in figures.items()}, intervals), [
         {str(name): value for name, value in row.items()} for row in table.to_dict("records")
     ]
 

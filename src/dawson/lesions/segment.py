@@ -12,6 +12,7 @@ import numpy as np
 
 from dawson.cohort.scan import Scan
 from dawson.errors import ConfigError, DawsonError, MissingDependencyError, ModelError
+from dawson.imaging.lesion_instances import lesion_instances
 from dawson.lesions.scan_images import LesionMaps, find_images, lesion_file, load_images, make_lesion_maps
 from dawson.lesions.segmenters import Segmenter, identity, segmenter_named
 from dawson.parallel import cores, each, resolve_jobs
@@ -21,7 +22,10 @@ from dawson.progress import progress
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("participant_id", "session_id", "maker", "status", "reason", "lesion_count", "lesion_ml", "seconds", "simulated")
+INTERVAL_COLUMNS = ("lesion_count_low", "lesion_count_high", "lesion_ml_low", "lesion_ml_high")
+COLUMNS = (
+    "participant_id", "session_id", "maker", "status", "reason", "lesion_count", "lesion_ml", *INTERVAL_COLUMNS, "seconds", "simulated",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def segment_study(
     -------
     DataFrame
         One row a scan, in the order of `scans`: participant_id, session_id, maker, status (done, failed), reason, lesion_count,
-        lesion_ml, seconds, simulated.
+        lesion_ml, their 90 % intervals where the segmenter has any, seconds, simulated.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def _segmenter(name: str, model: Path | None) -> Segmenter:
 def _row(scan: Scan, work: _Work) -> dict[str, Any]:
     row: dict[str, Any] = {
         "participant_id": scan.participant_id, "session_id": scan.session_id, "maker": work.name, "status": "failed", "reason": "",
-        "lesion_count": np.nan, "lesion_ml": np.nan, "seconds": np.nan, "simulated": False,
+        "lesion_count": np.nan, "lesion_ml": np.nan, **dict.fromkeys(INTERVAL_COLUMNS, np.nan), "seconds": np.nan, "simulated": False,
     }  # fmt: skip
     try:
         return row | segment_scan(scan, work) | {"status": "done"}
@@ -136,14 +140,18 @@ def segment_scan(scan: Scan, work: _Work) -> dict[str, Any]:
         flair, t1w, brain = load_images(images)
         found = segmenter.segment(flair, t1w, brain, work.threads)
         x, y, z = (float(size) for size in np.linalg.norm(flair.affine[:3, :3], axis=0))
-        decided = {"threshold": found.threshold, "minimum_mm3": found.minimum_mm3}
-        return LesionMaps(found.probability, found.mask((x, y, z)), flair.affine, decided)
+        mask = found.mask((x, y, z))
+        decided: dict[str, Any] = {"threshold": found.threshold, "minimum_mm3": found.minimum_mm3}
+        if found.intervals is not None:
+            decided |= found.intervals.of(float(mask.sum()) * x * y * z / 1000, int(lesion_instances(mask).max(initial=0)))
+        return LesionMaps(found.probability, mask, flair.affine, decided)
 
     parameters = {"segmenter": work.name, **identity(segmenter)}
     figures = make_lesion_maps(steps, "lesion segmentation", outputs, images.files, parameters, find, **more)
     return {
         "lesion_count": figures["lesion_count"],
         "lesion_ml": figures["lesion_ml"],
+        **{name: figures.get(name, np.nan) for name in INTERVAL_COLUMNS},
         "seconds": round(steps.seconds, 2),
         "simulated": images.simulated,
     }

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dawson.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dawson.lesions.measure_intervals import MeasureIntervals
 
 SEGMENTERS: dict[str, str] = {
     "dawson": "dawson.lesions.network_segmenter:DAWSON",
@@ -37,6 +40,8 @@ class Segmentation:
         What its files are called by (`desc-`).
     minimum_mm3 : float
         Smaller lesions are dropped from the mask.
+    intervals : MeasureIntervals or None
+        Of lesion count and volume, where the segmenter knows how far it is off.
     """
 
     probability: NDArray[np.float32]
@@ -44,6 +49,7 @@ class Segmentation:
     threshold: float
     maker: str
     minimum_mm3: float = 0.0
+    intervals: MeasureIntervals | None = None
 
     def mask(self, spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
         """Lesions (x, y, z): above the threshold, without those that are too small."""

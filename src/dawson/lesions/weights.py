@@ -14,6 +14,7 @@ from dawson.lesions.recipe import LesionRecipe, parse_recipe
 if TYPE_CHECKING:
     import torch
 
+    from dawson.lesions.measure_intervals import MeasureIntervals
     from dawson.lesions.network import LesionNetwork
 
 DESCRIPTION, CARD = "model.json", "card.md"
@@ -60,6 +61,14 @@ class LesionModel:
     def temperature(self) -> float:
         """What logits are divided by, chosen on validation people."""
         return float(self.description["temperature"])
+
+    @property
+    def intervals(self) -> MeasureIntervals | None:
+        """Intervals of lesion count and volume, fitted on validation people; None for a model that has none."""
+        from dawson.lesions.measure_intervals import MeasureIntervals
+
+        content = self.description.get("intervals")
+        return None if content is None else MeasureIntervals.from_json(content)
 
     @property
     def simulated(self) -> bool:
