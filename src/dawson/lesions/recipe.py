@@ -73,7 +73,7 @@ class AppearancePart(Section):
 class OptimisationPart(Section):
     """AdamW with a short rise and a fall by a cosine; `average` is the decay of the weights' running mean that is kept."""
 
-    steps: Annotated[int, Field(ge=1)] = 7000
+    steps: Annotated[int, Field(ge=1)] = 2500
     batch_size: Annotated[int, Field(ge=1)] = 2
     learning_rate: Annotated[float, Field(gt=0)] = 1.5e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
