@@ -103,5 +103,9 @@ class ChallengeError(DawsonError):
     """An entry of a challenge is not taken, or cannot be scored."""
 
 
+class EnclaveError(DawsonError):
+    """A request for an analysis cannot be made, taken, answered or combined."""
+
+
 class MissingDependencyError(DawsonError):
     """An optional program or package is not installed."""

@@ -80,6 +80,50 @@ def where_mask(expression: str, table: pd.DataFrame) -> Mask:
     """
     if not expression.strip():
         return np.ones(len(table), bool)
+    tree, names = _parsed(expression)
+    try:
+        return _Reader(expression, table, names).truth(tree).true
+    except ValueError as error:
+        raise _wrong(expression, f"cannot be read ({error})") from None
+    except (RecursionError, MemoryError):
+        raise _wrong(expression[:60] + " ...", "is nested too deeply") from None
+
+
+def conjuncts(expression: str) -> tuple[str, ...]:
+    """The parts of an expression that are joined by `and` at its top; none of an empty one.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be read.
+
+    Examples
+    --------
+    >>> conjuncts("age >= 18 and (site == 'A' or site == 'B')")
+    ('age >= 18', "site == 'A' or site == 'B'")
+    """
+    if not expression.strip():
+        return ()
+    tree, names = _parsed(expression)
+    is_joined = isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)
+    parts = list(ast.iter_child_nodes(tree))[1:] if is_joined else [tree]
+    return tuple(_shown(ast.unparse(part), names) for part in parts)
+
+
+def columns_in(expression: str) -> frozenset[str]:
+    """The columns that an expression names.
+
+    Examples
+    --------
+    >>> sorted(columns_in("18 <= age < 60 and `aqp4 status` == 'positive'"))
+    ['age', 'aqp4 status']
+    """
+    tree, names = _parsed(expression)
+    return frozenset(names.get(node.id, node.id) for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def _parsed(expression: str) -> tuple[ast.expr, dict[str, str]]:
+    """The tree of an expression, and the columns that stand in backticks by the words that stand for them in the tree."""
     if len(expression) > _LONGEST:
         raise ConfigError(f"The selection has {len(expression)} characters, more than {_LONGEST}.")
     names: dict[str, str] = {}
@@ -92,12 +136,15 @@ def where_mask(expression: str, table: pd.DataFrame) -> Mask:
         return placeholder
 
     try:
-        tree = ast.parse(_QUOTED.sub(hide, expression.strip()), mode="eval")
-        return _Reader(expression, table, names).truth(tree.body).true
+        return ast.parse(_QUOTED.sub(hide, expression.strip()), mode="eval").body, names
     except (SyntaxError, ValueError) as error:
         raise _wrong(expression, f"cannot be read ({getattr(error, 'msg', error)})") from None
     except (RecursionError, MemoryError):
         raise _wrong(expression[:60] + " ...", "is nested too deeply") from None
+
+
+def _shown(text: str, names: dict[str, str]) -> str:
+    return re.sub(r"\b_column_\d+_\b", lambda match: f"`{names[match[0]]}`" if match[0] in names else match[0], text)
 
 
 def _wrong(expression: str, problem: str) -> ConfigError:
