@@ -18,7 +18,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.develop: $(VENV)/.runtime
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,cluster,intake]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,cluster,federation,intake]'
 	touch $@
 
 setup: $(VENV)/.develop  ## Install Dawson and its tools into .venv

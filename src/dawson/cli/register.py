@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
         preprocess,
         quality,
         report,
+        request,
         simulate,
+        site,
         study,
     )
 
@@ -38,3 +40,5 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report.report)
     app.add_typer(governance.app, name="governance")
     app.add_typer(challenge.app, name="challenge")
+    app.add_typer(site.app, name="site")
+    app.add_typer(request.app, name="request")

@@ -169,7 +169,7 @@ def decide(study: Path, mailbox: Path, identifier: str, *, release: bool, reason
     """
     study, actor = Path(study), actor or audit.current_user()
     policy = read_policy(study)
-    held = _undecided(study, identifier)
+    held = latest_held(study, identifier)
     if actor not in policy.reviewers:
         raise EnclaveError(f"{actor} is no reviewer of this site.", "Reviewers: " + ", ".join(policy.reviewers))
     if actor == held.let_in_by:
@@ -198,7 +198,14 @@ def decide(study: Path, mailbox: Path, identifier: str, *, release: bool, reason
     return _tell(study, mailbox, Answer(request=identifier, site=policy.site, round=held.round, status="refused", reason=told))
 
 
-def _undecided(study: Path, identifier: str) -> Held:
+def latest_held(study: Path, identifier: str) -> Held:
+    """The answer of a request that waits for a decision.
+
+    Raises
+    ------
+    EnclaveError
+        None does.
+    """
     folder = _folder(study, identifier)
     for path in sorted(folder.glob("held-*.json"), reverse=True):
         if not (folder / path.name.replace("held", "decided")).is_file():

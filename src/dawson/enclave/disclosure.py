@@ -140,10 +140,10 @@ def judge(cells: Sequence[Cell], rules: DisclosureRules, history: History, quest
     withheld = _with_blocks(withheld, cells)
     audits = {family: SumAudit(sets, rules.minimum) for family, sets in history.families.items()}
     told: list[Told] = []
-    # blocks first, which have all or nothing to lose; then the larger sets, which say most and endanger least
+    # blocks first, which have all or nothing to lose; then the groups, before what is told of them, and large sets before small ones
     left = [cell for cell in cells if cell.key not in withheld]
     blocks: list[list[Cell]] = [block] if (block := [cell for cell in left if cell.whole]) else []
-    for group in [*blocks, *([cell] for cell in sorted(left, key=lambda cell: -cell.people) if not cell.whole)]:
+    for group in [*blocks, *([cell] for cell in sorted(left, key=_worth) if not cell.whole)]:
         rows = [row for cell in group for row in question.told(cell)]
         trial = _joined(audits, rows, len(history.people), rules.minimum)
         if trial is None:
@@ -153,6 +153,10 @@ def judge(cells: Sequence[Cell], rules: DisclosureRules, history: History, quest
             told += rows
     released = {cell.key: {"n": float(cell.people), **cell.sums} for cell in cells if cell.shown and cell.key not in withheld}
     return Judged(released, withheld, told)
+
+
+def _worth(cell: Cell) -> tuple[bool, int, int]:
+    return "level" in parts_of(cell.key), len(_conditions_in(cell.key)), -cell.people
 
 
 def _joined(audits: dict[str, SumAudit], rows: Sequence[Told], people: int, minimum: int) -> dict[str, SumAudit] | None:

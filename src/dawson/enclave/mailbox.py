@@ -144,6 +144,20 @@ def read_answer(mailbox: Path, identifier: str, number: int, site: str, key: str
     return answer
 
 
+def states(mailbox: Path, request: Request) -> dict[str, str]:
+    """What each site said last, in words, by name; as it lies there, without a look at signatures."""
+    found = {}
+    for site in request.sites:
+        state, number = "has not answered", 1
+        while (path := answer_path(mailbox, request.identifier, number, site)).is_file():
+            content = read_message(path)["content"]
+            said = content.get("status") if isinstance(content, dict) else None
+            state = f"refused: {content.get('reason')}" if said == "refused" else f"released round {number}"
+            number += 1
+        found[site] = state
+    return found
+
+
 def complete_rounds(mailbox: Path, request: Request, keys: Mapping[str, str]) -> list[dict[str, Answer]]:
     """The rounds to which every site of a request has answered with a release, in order.
 

@@ -165,7 +165,7 @@ class SumAudit:
         return SumAudit(self._sets, self._minimum)
 
     def admits(self, members: Members) -> bool:
-        """Whether a sum over these people, with all that is known, tells no sum over fewer than `minimum`; what is known already does not."""
+        """Whether a sum over these people tells, with all that is known, no sum over fewer than `minimum`."""
         if (self._sets == members).all(axis=1).any():
             return True
         return disclosure_of(np.vstack([self._sets, members]), self._minimum) is None
