@@ -1,0 +1,1 @@
+"""Centres that train together while their data stay home."""
