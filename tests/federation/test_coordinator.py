@@ -92,9 +92,7 @@ def test_no_pixel_no_name_and_no_prediction_leaves_a_site(plan: Any, centres: di
         assert kinds == {"SiteReady", "ModelUpdate", "Judgement"}, name
 
 
-def test_a_site_that_dies_stalls_or_sends_nonsense_is_dropped(
-    plan: Any, centres: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_site_that_dies_stalls_or_sends_nonsense_is_dropped(plan: Any, centres: dict[str, Any], tmp_path: Path) -> None:
     good = links(centres)
     asked = {"seoul": 0, "taipei": 0, "oxford": 0, "spoiler": 0}
 
