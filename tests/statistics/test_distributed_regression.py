@@ -55,7 +55,7 @@ def test_an_outcome_told_apart_completely_has_no_fit() -> None:
     y = x[:, 1] >= 20
     rounds: list = []
     start = np.zeros(2)
-    with pytest.raises(ValueError, match="told apart completely|not converged|combination"):
+    with pytest.raises(ValueError, match=r"told apart completely|not converged|combination"):
         for _ in range(60):
             rounds.append(logistic_sums(x, y, start))
             start, _ = fit_logistic(rounds)
