@@ -20,7 +20,7 @@ def validation(people: int, seed: int = 0) -> pd.DataFrame:
     count = np.repeat(rng.poisson(15, people), 2)
     return pd.DataFrame(
         {
-            "participant_id": np.repeat([f"sub-{number}" for number in range(people)], 2),
+            "person": np.repeat([f"sub-{number}" for number in range(people)], 2),
             "truth_ml": volume,
             "predicted_ml": volume * rng.lognormal(-0.3, 0.3, 2 * people),
             "truth_count": count,

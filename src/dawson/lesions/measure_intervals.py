@@ -59,10 +59,10 @@ def fit_intervals(table: pd.DataFrame) -> MeasureIntervals:
     Parameters
     ----------
     table : DataFrame
-        participant_id, predicted_ml, truth_ml, predicted_count, truth_count of every scan and look. A prediction is that of the one
+        person, predicted_ml, truth_ml, predicted_count, truth_count of every scan and look. A prediction is that of the one
         member that had not seen the person: the ensemble errs less, so the intervals are rather too wide than too narrow.
     """
-    people = table["participant_id"].to_numpy()
+    people = table["person"].to_numpy()
     volume = fit_residuals(table["predicted_ml"], table["truth_ml"], people, "log", _VOLUME_OFFSET_ML, LEVEL)
     count = fit_residuals(table["predicted_count"], table["truth_count"], people, "root", _COUNT_OFFSET, LEVEL)
     return MeasureIntervals(volume, count)

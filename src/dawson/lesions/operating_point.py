@@ -31,7 +31,7 @@ LOOKS = ("plain", "changed")
 class ValidationScore:
     """One validation scan at one threshold and smallest lesion."""
 
-    participant_id: str
+    person: str
     session_id: str
     member: int
     look: str
@@ -112,7 +112,7 @@ def score_case(
         wanted = without_small(truth > 0.5, _SPACING_MM, smallest)
         for threshold in recipe.ensemble.thresholds:
             found = compare_masks(without_small(probability >= threshold, _SPACING_MM, smallest), wanted, _SPACING_MM)
-            where = (case.participant_id, case.session_id, member, look, threshold, smallest)
+            where = (case.person, case.session_id, member, look, threshold, smallest)
             volumes = (found.predicted_ml, found.truth_ml, found.n_predicted, found.n_truth)
             scores.append(ValidationScore(*where, found.dice, found.lesion_f1, *volumes))
     chosen = np.random.default_rng(own_seed).choice(np.flatnonzero(brain), min(_VOXELS, int(brain.sum())), replace=False)
@@ -154,9 +154,9 @@ def choose_operating_point(
             rows += scores
             logits.append(logit)
             truths.append(truth)
-            advance(scores[0].participant_id)
+            advance(scores[0].person)
     table = pd.DataFrame([asdict(row) for row in rows]).sort_values(
-        ["member", "participant_id", "session_id", "look", "threshold", "minimum_mm3"]
+        ["member", "person", "session_id", "look", "threshold", "minimum_mm3"]
     )
     mean = table.groupby(["threshold", "minimum_mm3"])[["dice", "lesion_f1"]].mean()
     best_pair: Any = mean.mean(axis=1).idxmax()
