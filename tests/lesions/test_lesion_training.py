@@ -110,8 +110,24 @@ def test_the_kept_weights_are_a_mean_of_those_of_all_steps(cases, tmp_path):
 
 def test_learning_rate_rises_and_falls():
     part = LesionRecipe().optimisation
-    rates = [learning_rate(step, part) for step in (0, part.warm_up - 1, part.steps // 2, part.steps)]
-    assert rates[0] < rates[1] == part.learning_rate > rates[2] > rates[3] == pytest.approx(part.learning_rate / 100)
+    rates = [learning_rate(step, part) for step in (0, part.warm_up - 1, part.restarts[0] // 2, part.restarts[0] - 1)]
+    assert rates[0] < rates[1] == part.learning_rate > rates[2] > rates[3] == pytest.approx(part.learning_rate / 100, rel=1e-3)
+
+
+def test_a_restart_begins_the_rise_and_fall_anew_and_changes_nothing_before():
+    part = LesionRecipe().updated(optimisation={"steps": 100, "restarts": [60, 500], "warm_up": 10}).optimisation
+    alone = LesionRecipe().updated(optimisation={"steps": 60, "restarts": [], "warm_up": 10}).optimisation
+    assert [learning_rate(step, part) for step in range(60)] == [learning_rate(step, alone) for step in range(60)]
+    assert learning_rate(69, part) == part.learning_rate > learning_rate(80, part) > learning_rate(99, part)
+    # half a cosine over the 30 steps after the second rise: at its middle, half of the rate
+    assert learning_rate(60 + 10 + 15, part) == pytest.approx(part.learning_rate * (0.01 + 0.99 * 0.5))
+
+
+def test_looks_of_the_validation_are_half_as_far():
+    half = LesionRecipe().appearance.halved()
+    assert (half.thick, half.noise, half.t1w_absent) == (0.25, 0.425, 0.25)
+    assert half.lesion_contrast == pytest.approx((0.18**0.5, 1.1**0.5))
+    assert half.noise_sd == LesionRecipe().appearance.noise_sd and half.offset_sd == 0.25
 
 
 def test_nobody_trains_and_validates_the_same_member(cases):

@@ -64,10 +64,13 @@ class _State:
 
 
 def learning_rate(step: int, part: OptimisationPart) -> float:
-    """Rate of a step counted from 0: a rise over `warm_up` steps, then half a cosine down to a hundredth."""
+    """Rate of a step counted from 0: a rise over `warm_up` steps, then half a cosine down to a hundredth; anew at every restart."""
+    began = max(at for at in (0, *part.restarts) if at <= step)
+    end = min((at for at in part.restarts if step < at < part.steps), default=part.steps)
+    step, steps = step - began, end - began
     if step < part.warm_up:
         return part.learning_rate * (step + 1) / part.warm_up
-    done = (step - part.warm_up) / max(1, part.steps - part.warm_up)
+    done = (step - part.warm_up) / max(1, steps - part.warm_up)
     return part.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 

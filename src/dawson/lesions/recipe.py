@@ -69,11 +69,25 @@ class AppearancePart(Section):
     gain: Range = (0.7, 1.4)
     offset_sd: float = 0.25
 
+    def halved(self) -> AppearancePart:
+        """Half of it: each artefact in half as many scans, and lesions half as faint (by the logarithm of their contrast).
+
+        What a network learns from goes further than scanners do, so that it bears them; what it is judged on should not.
+        """
+        shares = [name for name, field in type(self).model_fields.items() if field.annotation is float and field.metadata]
+        low, high = self.lesion_contrast
+        return self.model_copy(update={name: getattr(self, name) / 2 for name in shares} | {"lesion_contrast": (low**0.5, high**0.5)})
+
 
 class OptimisationPart(Section):
-    """AdamW with a short rise and a fall by a cosine; `average` is the decay of the weights' running mean that is kept."""
+    """AdamW with a short rise and a fall by a cosine; `average` is the decay of the weights' running mean that is kept.
 
-    steps: Annotated[int, Field(ge=1)] = 2500
+    At each of the steps `restarts` the rate rises and begins to fall anew (Loshchilov and Hutter, ICLR 2017); one that is not reached
+    has no effect.
+    """
+
+    steps: Annotated[int, Field(ge=1)] = 4000
+    restarts: tuple[Annotated[int, Field(ge=1)], ...] = (2500,)
     batch_size: Annotated[int, Field(ge=1)] = 2
     learning_rate: Annotated[float, Field(gt=0)] = 1.5e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
