@@ -86,7 +86,7 @@ class OptimisationPart(Section):
     has no effect.
     """
 
-    steps: Annotated[int, Field(ge=1)] = 4000
+    steps: Annotated[int, Field(ge=1)] = 3500
     restarts: tuple[Annotated[int, Field(ge=1)], ...] = (2500,)
     batch_size: Annotated[int, Field(ge=1)] = 2
     learning_rate: Annotated[float, Field(gt=0)] = 1.5e-3
