@@ -107,5 +107,9 @@ class EnclaveError(DawsonError):
     """A request for an analysis cannot be made, taken, answered or combined."""
 
 
+class NetworkError(DawsonError):
+    """The coordinator or a node of a network cannot be reached, refuses, or has ended."""
+
+
 class MissingDependencyError(DawsonError):
     """An optional program or package is not installed."""

@@ -57,7 +57,9 @@ def test_class_weights_are_those_of_all_people() -> None:
     def ready(site: str, a: int, b: int) -> SiteReady:
         digest = "0" * 64
         counts = {"A": a, "B": b}
-        return SiteReady(job="j", site=site, people=counts, scans=counts, manifest_sha256=digest, audit_head="", minimum_cell=1)
+        return SiteReady(
+            job="j", site=site, people=counts, scans=counts, manifest_sha256=digest, audit_head="", minimum_cell=1, simulated=False
+        )
 
     class Plan:
         classes = ("A", "B")

@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
         challenge,
         cohort,
         demo,
+        federation,
         governance,
         intake,
         lesions,
@@ -42,3 +43,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(challenge.app, name="challenge")
     app.add_typer(site.app, name="site")
     app.add_typer(request.app, name="request")
+    app.add_typer(federation.app, name="federation")

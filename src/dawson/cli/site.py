@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,14 +22,37 @@ def init(
         str | None, typer.Option("--reviewer", help="Account that may release answers; by default yours.", show_default=False)
     ] = None,
 ) -> None:
-    """Write the policy of a study that is to answer requests, with every entry explained, and print this site's key."""
+    """Write the policies of a study that is to answer requests and to train with others, every entry explained; print this site's key."""
     from dawson.enclave.policy import write_policy_template
+    from dawson.errors import ConfigError
+    from dawson.federation.site_policy import policy_path, write_site_policy_template
     from dawson.governance.audit import current_user
     from dawson.governance.signing import read_or_make_signer
 
     path = write_policy_template(study, name, reviewer or current_user())
     say(f"Policy: {path}. Add the researchers whose requests you take, and a second reviewer.")
+    if not policy_path(study).exists():
+        try:
+            say(f"Policy of trainings: {write_site_policy_template(study, name)}. Read it; it allows what its entries say.")
+        except ConfigError as error:
+            say(f"No policy of trainings was written, so this site takes part in none: {error}")
     say(f"Key of this site, for researchers and the other sites: {read_or_make_signer().public}")
+
+
+@app.command("start")
+def start(
+    kit: Annotated[Path, typer.Argument(help="This site's kit.", show_default=False)],
+    study: Annotated[Path, typer.Option("--study", help="The study whose people may be trained with.", show_default=False)],
+    out: options.Out = None,
+    jobs: options.Jobs = 0,
+) -> None:
+    """Run this site's node until it is interrupted: it connects outwards to the coordinator, and does what the site's policy allows."""
+    from dawson.federation.nodes import start_site, watch
+    from dawson.parallel import resolve_jobs
+
+    node = start_site(kit, study, out or study, jobs=resolve_jobs(jobs))
+    say(f"Site {node.name} runs. Its log: {node.log}. Ctrl-C ends it.")
+    watch(node)
 
 
 @app.command("answer")

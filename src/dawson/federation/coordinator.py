@@ -28,7 +28,7 @@ from dawson.federation.messages import (
     TrainTask,
 )  # fmt: skip
 from dawson.federation.plan import FederatedPlan
-from dawson.federation.pooled_evaluation import best_round, pool
+from dawson.federation.pooled_evaluation import best_round, none_if_undefined, pool, pooled_loss
 from dawson.federation.shared_weights import build_network, get_shared
 from dawson.federation.wire import decode_message, encode
 from dawson.files import atomic_path, read_json, write_json
@@ -37,7 +37,7 @@ from dawson.progress import progress
 Link = Callable[[bytes], bytes]
 """Carries a task to a site and brings its answer; raises where there is none."""
 
-_PLAN, _BEGUN, _ROUNDS, _RESULT = "plan.json", "begun.json", "rounds.json", "result.json"
+_PLAN, _BEGUN, ROUNDS, _RESULT = "plan.json", "begun.json", "rounds.json", "result.json"
 _PATIENCE_S = 3600.0
 _CHANCES = 3
 
@@ -101,7 +101,7 @@ def coordinate(plan: FederatedPlan, links: Mapping[str, Link], folder: Path, *, 
     """
     _claim(plan, folder)
     begun = _begin(plan, links, folder, patience_s)
-    records: list[dict[str, Any]] = read_json(folder / _ROUNDS) if (folder / _ROUNDS).is_file() else []
+    records: list[dict[str, Any]] = read_json(folder / ROUNDS) if (folder / ROUNDS).is_file() else []
     weights = _read_weights(folder, len(records)) if records else get_shared(build_network(plan), plan.normalisation)
     class_weights = balanced_weights(begun, plan)
     with progress("Rounds", plan.rounds, len(records)) as advance:
@@ -111,7 +111,7 @@ def coordinate(plan: FederatedPlan, links: Mapping[str, Link], folder: Path, *, 
             weights, record = _round(plan, begun, asked, task, patience_s)
             _write_weights(folder, number, weights)
             records.append(record)
-            write_json(folder / _ROUNDS, records)
+            write_json(folder / ROUNDS, records)
             advance(f"round {number}, {len(record['took_part'])} sites, loss {record['loss']:.3f}")
     last = _judged(plan, {site: links[site] for site in begun if not _given_up(records, site)}, weights, class_weights, patience_s)
     return _result(plan, folder, begun, records, last)
@@ -252,7 +252,12 @@ def _result(
         "job": plan.job,
         "plan_sha256": plan.digest,
         "sites": {
-            site: {"people": ready.people, "manifest_sha256": ready.manifest_sha256, "audit_head": ready.audit_head}
+            site: {
+                "people": ready.people,
+                "manifest_sha256": ready.manifest_sha256,
+                "audit_head": ready.audit_head,
+                "simulated": ready.simulated,
+            }
             for site, ready in begun.items()
         },
         "not_taken_part": refused,
@@ -260,11 +265,17 @@ def _result(
         "best_round": best,
         "judged_by": list(judges),
         "validation": pool(judged[best], plan.classes, plan.positive) if judged.get(best) else None,
-        "rounds": [{name: value for name, value in record.items() if name != "evaluations"} for record in records],
+        "rounds": [
+            {name: value for name, value in record.items() if name != "evaluations"}
+            | {"validation_loss": none_if_undefined(pooled_loss(judged[record["round"]])) if judged.get(record["round"]) else None}
+            for record in records
+        ],
+        "plan": plan.model_dump(mode="json"),
         "seconds": round(sum(record["seconds"] for record in records), 3),
         "bytes_per_round": {
             name: round(float(np.mean([record[name] for record in records]))) for name in ("bytes_to_sites", "bytes_from_sites")
         },
+        "SimulatedData": any(ready.simulated for ready in begun.values()),
         "research_use_only": True,
     }
     write_json(folder / _RESULT, report)

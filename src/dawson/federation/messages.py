@@ -97,6 +97,7 @@ class SiteReady(_Message):
     manifest_sha256: Digest
     audit_head: Digest | Literal[""]
     minimum_cell: Annotated[int, Field(ge=1, le=1000)]
+    simulated: bool
 
     @model_validator(mode="after")
     def _no_small_class(self) -> SiteReady:

@@ -81,6 +81,8 @@ class SitePolicy(Section):
                 "too-few-sites",
                 f"{sites} sites, of which {plan.minimum_sites} are enough for the job; the policy asks for {self.minimum_sites}",
             )
+        if self.budget.required:
+            return "budget", "the policy allows only differentially private trainings, and the plan is none"
         if plan.training.network not in self.networks:
             return "settings", f"the network {plan.training.network} is not among {', '.join(self.networks)}"
         for name, value, limit in (

@@ -162,7 +162,7 @@ class SiteTrainer:
         step, minimum = self.policy.count_step, self.policy.minimum_cell
         return SiteReady(
             job=plan.job, site=self.policy.site, manifest_sha256=digest, audit_head=self._audit_head(), minimum_cell=minimum,
-            people={name: self._told(count) for name, count in people.items()},
+            simulated=job.people.cohort.simulated, people={name: self._told(count) for name, count in people.items()},
             scans={name: max(rounded_down(count, step), self._told(people[name])) for name, count in scans.items()},
         )  # fmt: skip
 
