@@ -88,7 +88,8 @@ class _Told:
             self.rounds = job["rounds"]
             missing = f"; without {', '.join(job['dropped'])}" if job["dropped"] else ""
             sites, seconds = ", ".join(job["took_part"]), f"{job['seconds']:.0f} s"
-            say(f"Round {self.rounds} of {job['of']}: {sites}; loss {job['loss']:.3f}; {seconds}{missing}")
+            loss = "" if job["loss"] is None else f"; loss {job['loss']:.3f}"
+            say(f"Round {self.rounds} of {job['of']}: {sites}{loss}; {seconds}{missing}")
 
 
 def _say_ended(status: str) -> None:

@@ -112,7 +112,8 @@ def coordinate(plan: FederatedPlan, links: Mapping[str, Link], folder: Path, *, 
             _write_weights(folder, number, weights)
             records.append(record)
             write_json(folder / ROUNDS, records)
-            advance(f"round {number}, {len(record['took_part'])} sites, loss {record['loss']:.3f}")
+            loss = "" if record["loss"] is None else f", loss {record['loss']:.3f}"
+            advance(f"round {number}, {len(record['took_part'])} sites{loss}")
     last = _judged(plan, {site: links[site] for site in begun if not _given_up(records, site)}, weights, class_weights, patience_s)
     return _result(plan, folder, begun, records, last)
 
@@ -172,14 +173,14 @@ def _round(
         announced={site: sum(ready.people.values()) for site, ready in begun.items()},
     )  # fmt: skip
     taken = [site for site in updates if site not in done.dropped]
-    people = sum(updates[site].people for site in taken)
+    told = [(updates[site].people, loss) for site in taken if (loss := updates[site].loss) is not None]
     record = {
         "round": task.round,
         "took_part": sorted(taken),
         "dropped": dict(sorted((dropped | dict(done.dropped)).items())),
         "share": done.share,
         "norm": done.norms,
-        "loss": sum(updates[site].people * updates[site].loss for site in taken) / people,
+        "loss": sum(people * loss for people, loss in told) / sum(people for people, _ in told) if told else None,
         "evaluations": {
             site: said.model_dump(mode="json") for site, update in sorted(updates.items()) if (said := update.evaluation) is not None
         },

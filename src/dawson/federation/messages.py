@@ -180,12 +180,15 @@ class Evaluation(_Closed):
 
 
 class ModelUpdate(_Message, _WithArrays):
-    """Trained minus given weights, how many people they are from, the mean training loss, and what was thought of the given weights."""
+    """Trained minus given weights, how many people they are from, the mean training loss, and what was thought of the given weights.
+
+    A private training tells no training loss: it would be a figure over the protected people without noise.
+    """
 
     kind: Literal["update"] = "update"
     round: Annotated[int, Field(ge=1, le=10_000)]
     people: Count
-    loss: Finite
+    loss: Finite | None
     evaluation: Evaluation | None
 
 

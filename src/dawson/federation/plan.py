@@ -20,6 +20,24 @@ ANALYSIS = "train-classifier"
 """Name of this use in a site's policy."""
 
 
+class PrivacyPart(Section):
+    """Differentially private steps at every site (see `dawson.federation.private_training`).
+
+    Parameters
+    ----------
+    noise_multiplier : float
+        Standard deviation of the noise over `bound`.
+    bound : float
+        Largest norm of one person's gradient.
+    people_per_step : float
+        Expected number of people in a step.
+    """
+
+    noise_multiplier: Annotated[float, Field(gt=0, le=1000)]
+    bound: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    people_per_step: Annotated[float, Field(ge=1, le=10_000)] = 16.0
+
+
 class FederatedPlan(Section):
     """A federated training of the classification study; which people take part and their columns are each site's own affair.
 
@@ -49,6 +67,9 @@ class FederatedPlan(Section):
         An update of greater Euclidean norm is not taken.
     norm_factor : float
         Nor one that is so many times the lower median of the sites' norms.
+    privacy : PrivacyPart or None
+        Without it weights may give away who was trained with. With it a round takes as many steps as `local_epochs` passes would, without
+        augmentation and with the learning rate of `training`, and each site takes the cost off its own budget.
     """
 
     job: JobName
@@ -66,6 +87,13 @@ class FederatedPlan(Section):
     minimum_sites: Annotated[int, Field(ge=1, le=1000)] = 2
     maximum_norm: Annotated[float, Field(gt=0)] = 1000.0
     norm_factor: Annotated[float, Field(gt=1)] = 5.0
+    privacy: PrivacyPart | None = None
+
+    @model_validator(mode="after")
+    def _private_is_possible(self) -> FederatedPlan:
+        if self.privacy is not None and (self.normalisation != "groupnorm" or self.proximal):
+            raise ValueError('[privacy] needs normalisation = "groupnorm" (batch normalisation mixes people) and proximal = 0')
+        return self
 
     @model_validator(mode="after")
     def _positive_is_a_class(self) -> FederatedPlan:

@@ -1,15 +1,16 @@
 """Differentially private training of a network (DP-SGD), with one bounded gradient for each person, however many scans they have.
 
-Abadi et al., CCS 2016. Per-image gradients come from Opacus; they are averaged over a person's images before they are bounded, since a
-bound on each image would protect an image and not the person.
+Abadi et al., CCS 2016. The gradient of the mean loss over a person's images is bounded, since a bound on each image would protect an
+image and not the person. It is one pass for each person: on a processor no slower than all at once, and right for any network that does
+not mix the images of a batch. Opacus checks that, and counts what is spent.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from dawson.federation.privacy_budget import PrivateRun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dawson.federation.plan import FederatedPlan
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,21 @@ class PrivateSettings:
     def run(self, job: str, people: int) -> PrivateRun:
         """What the accountant needs to know of it."""
         return PrivateRun(job, self.noise_multiplier, min(1.0, self.people_per_step / people), self.steps)
+
+
+def private_settings(plan: FederatedPlan, people: int) -> PrivateSettings:
+    """One round of a private plan at a site with so many training people: as many steps as its local passes would take.
+
+    Raises
+    ------
+    ModelError
+        The plan is not private.
+    """
+    if plan.privacy is None:
+        raise ModelError(f"{plan.job} is no private training.")
+    part = plan.privacy
+    steps = max(1, round(plan.local_epochs * people / part.people_per_step))
+    return PrivateSettings(part.noise_multiplier, part.bound, part.people_per_step, steps, plan.training.learning_rate)
 
 
 def train_privately(
@@ -82,40 +100,29 @@ def train_privately(
     Raises
     ------
     ModelError
-        The network has batch normalisation, or another part without per-image gradients.
+        The network has batch normalisation.
     """
-    from opacus import GradSampleModule
     from opacus.validators import ModuleValidator
 
+    network.train()
     if problems := ModuleValidator.validate(network, strict=False):
         raise ModelError(f"The network cannot be trained privately: {problems[0]}", "Replace batch by group normalisation.")
     generator = generator or torch.Generator().manual_seed(secrets.randbits(63))
     names, owner = np.unique(np.asarray(people, str), return_inverse=True)
     weight = image_weights(owner, labels, class_weights)
+    own = [torch.from_numpy(np.flatnonzero(owner == number)) for number in range(len(names))]
     rate = min(1.0, settings.people_per_step / len(names))
-    wrapped: Any = GradSampleModule(network, loss_reduction="sum")
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
-    network.train()
     for _ in range(settings.steps):
         drawn = torch.rand(len(names), generator=generator) < rate
-        chosen = torch.from_numpy(np.flatnonzero(drawn.numpy()[owner]))
-        optimiser.zero_grad(set_to_none=True)
-        if len(chosen):
-            # the backward hooks of Opacus want an input with a gradient
-            losses = nn.functional.cross_entropy(wrapped(x[chosen].requires_grad_()), y[chosen], reduction="none")
-            (losses * weight[chosen]).sum().backward()
-        there, place = np.unique(owner[chosen.numpy()], return_inverse=True)
-        summed = bounded_sum(network, torch.from_numpy(place), len(there), settings.bound)
+        batches = [(x[place], y[place], weight[place]) for place, taken in zip(own, drawn.tolist(), strict=True) if taken]
+        summed = bounded_sum(network, batches, settings.bound)
         for parameter, total in zip(network.parameters(), summed, strict=True):
             noise = torch.randn(parameter.shape, generator=generator) * settings.noise_multiplier * settings.bound
             # by the expected number of people: the number that was drawn is a secret too
             parameter.grad = (total + noise) / settings.people_per_step
-            parameter.grad_sample = None  # type: ignore[attr-defined]
         optimiser.step()
-    wrapped.remove_hooks()
-    for parameter in network.parameters():
-        del parameter.grad_sample  # type: ignore[attr-defined]
     return network.eval()
 
 
@@ -126,17 +133,14 @@ def image_weights(owner: NDArray[np.intp], labels: NDArray[np.int64], class_weig
     return torch.from_numpy((classes / counts).astype(np.float32))
 
 
-def bounded_sum(network: nn.Module, owner: Tensor, people: int, bound: float) -> list[Tensor]:
+def bounded_sum(network: nn.Module, people: Iterable[tuple[Tensor, Tensor, Tensor]], bound: float) -> list[Tensor]:
     """The sum over people of their gradients, each shortened to `bound` where it is longer.
 
     Parameters
     ----------
     network : torch.nn.Module
-        With per-image gradients in `grad_sample` of each parameter; none after an empty step.
-    owner : Tensor of int, shape (images,)
-        Person of each image, from 0.
-    people : int
-        How many they are.
+    people : iterable of (Tensor, Tensor, Tensor)
+        Images, labels and weights of each person's images.
     bound : float
 
     Returns
@@ -145,12 +149,12 @@ def bounded_sum(network: nn.Module, owner: Tensor, people: int, bound: float) ->
         In the order of the network's parameters.
     """
     parameters = list(network.parameters())
-    if not len(owner):
-        return [torch.zeros_like(parameter) for parameter in parameters]
-    own = []
-    for parameter in parameters:
-        samples: Tensor = parameter.grad_sample  # type: ignore[attr-defined]
-        own.append(torch.zeros((people, *parameter.shape)).index_add_(0, owner, samples))
-    norms = torch.sqrt(sum(((part.flatten(1) ** 2).sum(dim=1) for part in own), start=torch.zeros(people)))
-    factor = (bound / norms.clamp_min(1e-12)).clamp_max(1.0)
-    return [torch.einsum("p,p...->...", factor, part) for part in own]
+    total = [torch.zeros_like(parameter) for parameter in parameters]
+    for images, labels, weights in people:
+        loss = (nn.functional.cross_entropy(network(images), labels, reduction="none") * weights).sum()
+        own = torch.autograd.grad(loss, parameters)
+        norm = torch.sqrt(sum(((part**2).sum() for part in own), start=torch.zeros(())))
+        factor = (bound / norm.clamp_min(1e-12)).clamp_max(1.0)
+        for summed, part in zip(total, own, strict=True):
+            summed += factor * part
+    return total

@@ -81,8 +81,10 @@ class SitePolicy(Section):
                 "too-few-sites",
                 f"{sites} sites, of which {plan.minimum_sites} are enough for the job; the policy asks for {self.minimum_sites}",
             )
-        if self.budget.required:
+        if self.budget.required and plan.privacy is None:
             return "budget", "the policy allows only differentially private trainings, and the plan is none"
+        if plan.privacy is not None and not self.budget.epsilon:
+            return "budget", "the plan is differentially private, and the policy sets no budget"
         if plan.training.network not in self.networks:
             return "settings", f"the network {plan.training.network} is not among {', '.join(self.networks)}"
         for name, value, limit in (

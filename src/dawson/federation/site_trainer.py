@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,16 @@ from dawson.classification.images import label_indices, read_stack
 from dawson.classification.training import predict_logits, softmax
 from dawson.cohort.consent import governance_of
 from dawson.config import STUDY_FILE, read_config
-from dawson.errors import CohortError, ConfigError, ConsentError, DawsonError, ExperimentError, LeakageError, TooFewParticipantsError
+from dawson.errors import (
+    CohortError,
+    ConfigError,
+    ConsentError,
+    DawsonError,
+    ExperimentError,
+    GovernanceError,
+    LeakageError,
+    TooFewParticipantsError,
+)
 from dawson.federation.aggregates import rounded_down, summarise
 from dawson.federation.local_training import LocalWork, train_locally
 from dawson.federation.messages import (
@@ -35,6 +44,8 @@ from dawson.federation.messages import (
     check_outgoing,
 )  # fmt: skip
 from dawson.federation.plan import FederatedPlan
+from dawson.federation.privacy_budget import epsilon_of, reserve, runs_of, settle
+from dawson.federation.private_training import private_settings, train_privately
 from dawson.federation.shared_weights import build_network, get_kept, get_shared, set_shared, shapes_of, shared_names
 from dawson.federation.site_people import (
     FEDERATION,
@@ -54,6 +65,7 @@ from dawson.governance.chain import LOG
 from dawson.governance.ledger import governance_folder
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
     from dawson.classification.experiment import StudyPaths
@@ -157,6 +169,8 @@ class SiteTrainer:
             raise _RefusedError(*objection)
         job = self._open_job(plan)
         people, scans = self._counts(job)
+        if plan.privacy is not None:
+            self._affordable(job)
         digest = write_manifest(self.paths, plan, job.people)
         self._note("federation begins", {"job": plan.job, "plan": plan.digest, "manifest_sha256": digest})
         step, minimum = self.policy.count_step, self.policy.minimum_cell
@@ -211,23 +225,54 @@ class SiteTrainer:
         job = self._at_round(task)
         plan = job.plan
         people = job.people.of_role("train")
-        work = LocalWork(
-            images=read_stack(people["path"].tolist()), labels=label_indices(people["label"].tolist(), plan.classes),
-            class_weights=_weights(task, plan), epochs=plan.local_epochs, proximal=plan.proximal,
-            seed=seed_of(plan, self.policy.site, task.round),
-        )  # fmt: skip
+        images, labels = read_stack(people["path"].tolist()), label_indices(people["label"].tolist(), plan.classes)
         with _one_thread(job.computing):
             evaluation = self._evaluation(job, task)
-            loss = train_locally(job.network, work, plan.training, job.computing, shared_names(job.network, plan.normalisation))
+            if plan.privacy is not None:
+                loss = None
+                self._train_privately(job, people["participant_id"].astype(str).tolist(), images, labels, _weights(task, plan))
+            else:
+                work = LocalWork(
+                    images=images, labels=labels, class_weights=_weights(task, plan), epochs=plan.local_epochs, proximal=plan.proximal,
+                    seed=seed_of(plan, self.policy.site, task.round),
+                )  # fmt: skip
+                loss = train_locally(job.network, work, plan.training, job.computing, shared_names(job.network, plan.normalisation))
         after = get_shared(job.network, plan.normalisation)
         step = {name: after[name] - task.arrays[name] for name in after}
-        if not np.isfinite(loss) or not all(np.isfinite(array).all() for array in step.values()):
+        if not (loss is None or np.isfinite(loss)) or not all(np.isfinite(array).all() for array in step.values()):
             raise _RefusedError("not-finite", "the training ended in numbers that are not finite")
         self._keep(job)
         told = self._told(people["participant_id"].nunique())
         return ModelUpdate(
             job=plan.job, site=self.policy.site, round=task.round, arrays=step, people=told, loss=loss, evaluation=evaluation
         )
+
+    def _train_privately(
+        self, job: _Job, people: list[str], images: NDArray[np.float32], labels: NDArray[np.int64], class_weights: NDArray[np.float32]
+    ) -> None:
+        """One round of private steps; their cost is off the site's budget before the first, and stays off where they break off."""
+        settings = private_settings(job.plan, len(set(people)))
+        run = settings.run(job.plan.job, len(set(people)))
+        try:
+            name = reserve(self.paths.study, run, self.policy.budget.epsilon, self.policy.budget.delta)
+        except GovernanceError as error:
+            raise _RefusedError("budget", str(error)) from error
+        train_privately(job.network, images, labels, people, settings, class_weights)
+        settle(self.paths.study, name, settings.steps)
+        self._note("federation spends privacy", {"job": job.plan.job, "steps": settings.steps, "noise": settings.noise_multiplier})
+
+    def _affordable(self, job: _Job) -> None:
+        """Refuse a private job whose rounds would together cost more than is left: half a training would be paid for nothing."""
+        people = job.people.of_role("train")["participant_id"].nunique()
+        settings = private_settings(job.plan, people)
+        whole = replace(settings.run(job.plan.job, people), steps=settings.steps * job.plan.rounds)
+        budget, before = self.policy.budget, runs_of(self.paths.study)
+        after = epsilon_of([*before, whole], budget.delta)
+        if after > budget.epsilon:
+            left = epsilon_of(before, budget.delta)
+            raise _RefusedError(
+                "budget", f"{left:.2f} of epsilon {budget.epsilon:g} are spent, and {job.plan.job} would make it {after:.2f}"
+            )
 
     def _judge(self, task: JudgeTask) -> Judgement:
         job = self._at_round(task)

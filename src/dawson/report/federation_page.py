@@ -89,14 +89,16 @@ def _losses(rounds: list[dict[str, Any]], best: int, note: str) -> Markup:
     numbers = [record["round"] for record in rounds]
     with drawing(6.4, 3.0) as figure:
         axes = figure.add_subplot()
-        axes.plot(numbers, [record["loss"] for record in rounds], color=PALETTE[0], marker="o", markersize=3, label="training people")
+        if rounds[0]["loss"] is not None:
+            axes.plot(numbers, [record["loss"] for record in rounds], color=PALETTE[0], marker="o", markersize=3, label="training people")
         judged = [(record["round"], record["validation_loss"]) for record in rounds if record["validation_loss"] is not None]
         if judged:
             axes.plot(*zip(*judged, strict=True), color=PALETTE[1], marker="o", markersize=3, label="validation people")
         axes.axvline(best, color=RULE, zorder=0)
         axes.set(xlabel="round", ylabel="cross-entropy", title=note)
         axes.locator_params(axis="x", integer=True)
-        axes.legend()
+        if axes.lines[:-1]:
+            axes.legend()
         return to_svg(figure, "losses", "Cross-entropy by round, over all sites; a line marks the round that was taken.")
 
 
@@ -122,6 +124,7 @@ def _plan(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("Network", training["network"]),
         ("Rounds", f"{plan['rounds']}, of {plan['local_epochs']} local epochs each; round {result['best_round']} was taken"),
         ("Learning rate, batch", f"{training['learning_rate']:g}, {training['batch_size']}"),
+        ("Differential privacy", _privacy(plan["privacy"])),
         ("Purpose", plan["purpose"]),
         ("Sites that must stay", str(plan["minimum_sites"])),
         ("Time in rounds", f"{result['seconds']:.0f} s"),
@@ -131,3 +134,10 @@ def _plan(result: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("SHA-256 of the plan", result["plan_sha256"]),
     ]
+
+
+def _privacy(part: dict[str, float] | None) -> str:
+    if part is None:
+        return "none"
+    steps = f"noise {part['noise_multiplier']:g} times the bound of {part['bound']:g}, {part['people_per_step']:g} people in a step"
+    return f"{steps}; the budget is each site's"
