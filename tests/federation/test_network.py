@@ -12,6 +12,7 @@ import pytest
 
 from dawson.config import TrainingSection
 from dawson.errors import ConfigError, NetworkError
+from dawson.federation import network_session
 from dawson.federation.local_network import OBSERVER, LocalNetwork, local_network
 from dawson.federation.network import Network, NetworkUser, make_kits, read_kit
 from dawson.federation.network_session import BROKEN_OFF, connected, fetch, network_status, submit, wait, write_job
@@ -38,13 +39,13 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
 
     folder = tmp_path_factory.mktemp("network")
     studies = {}
-    people = {"MS": 4, "NMOSD": 4}
+    people = {"MS": 3, "NMOSD": 3}
     for number, (name, site) in enumerate(CENTRES.items()):
         none = dict.fromkeys(people, 0)
         cohort = plan_cohort(people, followed_up=none, follow_up_scans=none, seed=700 + number, sites=(site,))
         study = simulate_cohort(folder / name, cohort, seed=700 + number)
         policy = write_site_policy_template(study, name)
-        write_text(policy, policy.read_text().replace("minimum_cell = 10", "minimum_cell = 2"))
+        write_text(policy, policy.read_text().replace("minimum_cell = 10", "minimum_cell = 1"))
         studies[name] = (study, study)
     with local_network(studies, folder / "kits") as running:
         yield running
@@ -118,7 +119,10 @@ def test_nobody_looks_into_the_files_of_a_site(network: LocalNetwork, trained: P
             session.cat_target("seoul", file="log.txt")
 
 
-def test_a_node_of_another_authority_does_not_get_in(network: LocalNetwork, trained: Path, tmp_path: Path) -> None:
+def test_a_node_of_another_authority_does_not_get_in(
+    network: LocalNetwork, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_session, "_LOGIN_S", 5.0)
     port = int(read_json(network.kits["seoul"] / "startup" / "fed_client.json")["servers"][0]["service"]["target"].split(":")[1])
     strangers = Network(
         name="local", coordinator="localhost", port=port, sites=("seoul", "stranger"), users=(NetworkUser(name="researcher@network.local"),)
@@ -143,6 +147,11 @@ def test_a_kit_fits_one_site_only(network: LocalNetwork) -> None:
         start_site(network.kits["seoul"], study, out)
     with pytest.raises(ConfigError, match="is the kit of a site"):
         read_kit(network.kits["seoul"], "coordinator")
+
+
+def test_a_job_that_no_site_takes_tells_why(network: LocalNetwork, trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match=r"0 sites take part.*oxford: refused: purpose"):
+        network.run(plan("wrong", purpose="general-research"), tmp_path, timeout_s=120)
 
 
 def test_a_killed_site_and_a_killed_coordinator_are_survived(network: LocalNetwork, trained: Path, tmp_path: Path) -> None:

@@ -74,7 +74,8 @@ def submit(
     else:
         say(f"{read.job} is job {identifier}.")
     if follow:
-        _say_ended(network_session.wait(kit, identifier, timeout_s=_DAYS_S, heard=_Told()))
+        ended = network_session.wait(kit, identifier, timeout_s=_DAYS_S, heard=_Told())
+        say(f"{ended}. Its result, or why it has none: dawson federation fetch {kit} {identifier} --out FOLDER")
 
 
 class _Told:
@@ -90,14 +91,6 @@ class _Told:
             sites, seconds = ", ".join(job["took_part"]), f"{job['seconds']:.0f} s"
             loss = "" if job["loss"] is None else f"; loss {job['loss']:.3f}"
             say(f"Round {self.rounds} of {job['of']}: {sites}{loss}; {seconds}{missing}")
-
-
-def _say_ended(status: str) -> None:
-    from dawson.errors import NetworkError
-
-    if not status.endswith("COMPLETED"):
-        raise NetworkError(f"The training ended as {status}.", "The coordinator's log says why; the same plan again goes on.")
-    say("The training is complete. To bring its result: dawson federation fetch")
 
 
 @app.command("status")

@@ -145,6 +145,12 @@ def make_kits(network: Network, out: Path) -> dict[str, Path]:
     return kits
 
 
+def port_of(out: Path) -> int | None:
+    """Port of the network whose kits are in a folder; None where there are none yet."""
+    mark = out / _STATE / "network.json"
+    return int(read_json(mark)["port"]) if mark.is_file() else None
+
+
 def read_kit(folder: Path, kind: str) -> dict[str, str]:
     """What a kit says of itself.
 

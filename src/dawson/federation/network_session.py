@@ -16,7 +16,7 @@ from typing import Any
 from dawson.errors import ConfigError, MissingDependencyError, NetworkError
 from dawson.federation.network import COORDINATOR_COMPONENT, SITE_COMPONENT, read_kit
 from dawson.federation.plan import FederatedPlan
-from dawson.files import write_json
+from dawson.files import read_json, write_json
 
 FETCHED = ("result.json", "model.safetensors")
 BROKEN_OFF = "BROKEN OFF"
@@ -205,11 +205,14 @@ def fetch(kit: Path, identifier: str, out: Path) -> Path:
     Raises
     ------
     NetworkError
-        The job has no result.
+        The job has no result: it says why, where the coordinator knew.
     """
     with tempfile.TemporaryDirectory() as folder, connected(kit) as session:
         place = Path(session.download_job_result(identifier, folder))
-        found = {name: next(iter(place.rglob(name)), None) for name in FETCHED}
+        found = {name: next(iter(place.rglob(name)), None) for name in (*FETCHED, "problem.json")}
+        if (problem := found.pop("problem.json")) is not None:
+            told = read_json(problem)
+            raise NetworkError(f"The training broke off: {told['problem']}", told["fix"])
         missing = [name for name, path in found.items() if path is None]
         if missing:
             raise NetworkError(f"{identifier} has no {', '.join(missing)}: it did not come to an end.", "Submit the same plan again.")

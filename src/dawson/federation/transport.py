@@ -27,7 +27,7 @@ from dawson.config import validated
 from dawson.errors import DawsonError
 from dawson.federation.coordinator import ROUNDS, coordinate
 from dawson.federation.plan import FederatedPlan
-from dawson.files import read_json
+from dawson.files import read_json, write_json
 
 if TYPE_CHECKING:
     from dawson.federation.site_trainer import SiteTrainer
@@ -36,7 +36,7 @@ TASK, CONTENT = "dawson", "content"
 STUDY_VARIABLE, OUT_VARIABLE, JOBS_VARIABLE = "DAWSON_SITE_STUDY", "DAWSON_SITE_OUT", "DAWSON_SITE_JOBS"
 """What `dawson site start` tells the processes of a site; nothing of it comes from the network."""
 COORDINATOR_VARIABLE = "DAWSON_COORDINATOR_FOLDER"
-RESULT, MODEL = "result.json", "model.safetensors"
+RESULT, MODEL, PROBLEM = "result.json", "model.safetensors", "problem.json"
 _POLL_S = 0.2
 _log = logging.getLogger("dawson.federation")
 
@@ -120,15 +120,16 @@ class CoordinatorController(Controller):
 
     def control_flow(self, abort_signal: Signal, fl_ctx: FLContext) -> None:
         """All rounds; then the result goes to where the researcher can fetch it."""
+        run = Path(self._engine.get_workspace().get_run_dir(fl_ctx.get_job_id()))
         links = {client.name: partial(self._carry, client.name, abort_signal) for client in self._engine.get_clients()}
         try:
             done = coordinate(self.plan, links, self.folder, patience_s=self.patience_s)
         except DawsonError as error:
+            write_json(run / PROBLEM, {"problem": error.message, "fix": error.fix})
             self.system_panic(str(error), fl_ctx)
             return
         from safetensors.numpy import save_file
 
-        run = Path(self._engine.get_workspace().get_run_dir(fl_ctx.get_job_id()))
         shutil.copy(self.folder / RESULT, run / RESULT)
         save_file(done.weights, run / MODEL)
 
