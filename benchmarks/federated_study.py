@@ -1,0 +1,217 @@
+"""Three simulated centres: each alone, leave one out, federated over a real network, and pooled; on fresh simulated patients.
+
+    python benchmarks/federated_study.py WORK --seeds 0 1 2 --jobs 2
+
+Each seed has centres of its own with different scanners and case mixes, `--patients` new patients of the same scanners, and a network
+of real processes over mutual TLS on the loopback. All arms take the same steps: the same network, rounds, passes and class weights rule,
+the optimiser new in each round, the round of least validation loss. Writes scores.tsv (each patient, each arm) and arms.tsv, and prints
+AUCs with DeLong intervals and paired differences; a seed that is in WORK is not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dawson.classification.device import choose
+from dawson.classification.experiment import StudyPaths
+from dawson.classification.images import label_indices, read_stack
+from dawson.classification.study import prepare_images
+from dawson.classification.training import predict_logits, softmax
+from dawson.config import StudyConfig, TrainingSection
+from dawson.federation.local_network import local_network
+from dawson.federation.local_training import LocalWork, train_locally
+from dawson.federation.plan import FederatedPlan
+from dawson.federation.shared_weights import build_network, get_shared, set_shared, shared_names
+from dawson.federation.site_people import gather
+from dawson.federation.site_policy import policy_path, write_site_policy_template
+from dawson.files import read_json, read_tsv, write_json, write_text, write_tsv
+from dawson.parallel import cores
+from dawson.simulation import plan_cohort, simulate_cohort
+from dawson.statistics.delong import delong_interval, delong_paired_test
+
+CENTRES: dict[str, tuple[str, str, dict[str, int]]] = {
+    "seoul": ("A", "korea", {"MS": 22, "NMOSD": 40}),
+    "taipei": ("B", "taiwan", {"MS": 30, "NMOSD": 30}),
+    "oxford": ("C", "uk", {"MS": 44, "NMOSD": 18}),
+}
+"""Site to scanner, case mix and people."""
+TRAINING = TrainingSection(network="resnet18-narrow", batch_size=8, learning_rate=1e-3, device="cpu")
+FIRST_SEED = 80_000
+
+
+@dataclass(frozen=True)
+class Images:
+    """Channel images with labels; `validates` tells who is kept back from training."""
+
+    pixels: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    validates: NDArray[np.bool_]
+
+
+def simulated(folder: Path, people: dict[str, int], site: str, profile: str, seed: int, jobs: int) -> Path:
+    """One scan of each of some people of one centre."""
+    none = dict.fromkeys(people, 0)
+    plan = plan_cohort(people, followed_up=none, follow_up_scans=none, seed=seed, sites=(site,), profile=profile)
+    return simulate_cohort(folder, plan, seed=seed, jobs=jobs)
+
+
+def centres(work: Path, seed: int, jobs: int) -> dict[str, Path]:
+    """The centres of a seed, each with a policy."""
+    studies = {}
+    for number, (name, (site, profile, people)) in enumerate(CENTRES.items()):
+        study = studies[name] = simulated(work / name, people, site, profile, FIRST_SEED + 100 * seed + number, jobs)
+        if not policy_path(study).exists():
+            path = write_site_policy_template(study, name)
+            # the validation people of one centre are a dozen
+            write_text(path, path.read_text(encoding="utf-8").replace("minimum_cell = 10", "minimum_cell = 2"))
+    return studies
+
+
+def test_images(work: Path, seed: int, patients: int, plan: FederatedPlan, jobs: int) -> tuple[pd.DataFrame, Images]:
+    """New patients of the same scanners and case mixes, half of either disease."""
+    each = round(patients / 2 / len(CENTRES))
+    tables, parts = [], []
+    for number, (name, (site, profile, _)) in enumerate(CENTRES.items()):
+        people = {"MS": each, "NMOSD": each}
+        study = simulated(work / f"test-{name}", people, site, profile, FIRST_SEED + 100 * seed + 50 + number, jobs)
+        config = StudyConfig().updated(preprocess=plan.preprocess.model_dump())
+        _, usable = prepare_images(StudyPaths(study, study), config, jobs=jobs)
+        tables.append(usable.table.assign(centre=name)[["centre", "participant_id", "label"]])
+        parts.append(read_stack(usable.table["path"].tolist()))
+    table = pd.concat(tables, ignore_index=True)
+    labels = label_indices(table["label"].tolist(), plan.classes)
+    return table, Images(np.concatenate(parts), labels, np.zeros(len(labels), bool))
+
+
+def own_images(study: Path, plan: FederatedPlan, jobs: int) -> Images:
+    """A centre's images with the split that it makes for the job."""
+    table = gather(StudyPaths(study, study), plan, jobs=jobs).table
+    roles = table["role"].isin(["train", "validation"])
+    table = table[roles].sort_values(["participant_id", "session_id"])
+    labels = label_indices(table["label"].tolist(), plan.classes)
+    return Images(read_stack(table["path"].tolist()), labels, (table["role"] == "validation").to_numpy())
+
+
+def joined(parts: list[Images]) -> Images:
+    """Images of several centres in one place."""
+    return Images(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("pixels", "labels", "validates")))
+
+
+def trained_in_one_place(images: Images, plan: FederatedPlan, stream: int) -> dict[str, NDArray[np.float32]]:
+    """The plan's rounds on images in one place; the weights of least validation loss."""
+    import torch
+
+    torch.set_num_threads(1)
+    computing, network = choose(plan.training), build_network(plan)
+    names = shared_names(network, plan.normalisation)
+    counts = np.bincount(images.labels[~images.validates], minlength=len(plan.classes))
+    weights = (counts.sum() / (len(counts) * counts)).astype(np.float32)
+    best, kept = np.inf, get_shared(network, plan.normalisation)
+    for number in range(1, plan.rounds + 1):
+        work = LocalWork(
+            images.pixels[~images.validates], images.labels[~images.validates], weights, plan.local_epochs, 0.0, (plan.seed, stream, number)
+        )
+        train_locally(network, work, plan.training, computing, names)
+        told = softmax(predict_logits(network, images.pixels[images.validates]))
+        truth = images.labels[images.validates]
+        weight = weights[truth]
+        loss = float((weight * -np.log(np.maximum(told[np.arange(len(truth)), truth], 1e-12))).sum() / weight.sum())
+        if loss < best:
+            best, kept = loss, get_shared(network, plan.normalisation)
+    return kept
+
+
+def one_seed(work: Path, seed: int, patients: int, rounds: int, jobs: int) -> None:
+    """All arms of a seed, and the scores of its new patients."""
+    from safetensors.numpy import load_file
+
+    plan = FederatedPlan(job=f"seed-{seed}", training=TRAINING, rounds=rounds, folds=4, seed=seed, minimum_sites=3)
+    studies = centres(work, seed, jobs)
+    table, new = test_images(work, seed, patients, plan, jobs)
+    with local_network({name: (study, study) for name, study in studies.items()}, work / "network", jobs=1) as network:
+        fetched = network.run(plan, work / "training", timeout_s=7200)
+    own = {name: own_images(study, plan, jobs) for name, study in studies.items()}
+    arms: dict[str, dict[str, NDArray[np.float32]]] = {"federated": load_file(fetched / "model.safetensors")}
+    arms["pooled"] = trained_in_one_place(joined(list(own.values())), plan, 1)
+    for number, name in enumerate(own):
+        arms[f"{name} alone"] = trained_in_one_place(own[name], plan, 2 + number)
+        arms[f"without {name}"] = trained_in_one_place(joined([part for other, part in own.items() if other != name]), plan, 10 + number)
+    positive = plan.classes.index(plan.positive)
+    for arm, weights in arms.items():
+        network_of_arm = build_network(plan)
+        set_shared(network_of_arm, weights)
+        table[arm] = softmax(predict_logits(network_of_arm.eval(), new.pixels))[:, positive]
+    told = read_json(fetched / "result.json")
+    rows = [record["seconds"] for record in told["rounds"]]
+    write_json(work / "network.json", {"seconds_per_round": float(np.mean(rows)), **told["bytes_per_round"], "rounds": len(rows)})
+    write_tsv(work / "scores.tsv", table)
+
+
+def summary(work: Path, seeds: list[int]) -> str:
+    """Markdown: AUC of each arm and seed, and the differences that the network is judged by."""
+    lines = ["| seed | patients | arm | AUC (DeLong 95 %) |", "|---|---|---|---|"]
+    pairs = ["", "| seed | difference | AUC (DeLong 95 %, paired) |", "|---|---|---|"]
+    network = ["", "| seed | rounds | seconds a round | MB to the sites a round | MB from them |", "|---|---|---|---|---|"]
+    rows: list[dict[str, Any]] = []
+    for seed in seeds:
+        folder = work / f"seed-{seed}"
+        table, told = read_tsv(folder / "scores.tsv"), read_json(folder / "network.json")
+        truth = (table["label"] == "NMOSD").to_numpy()
+        arms = [name for name in table.columns if name not in ("centre", "participant_id", "label")]
+        for arm in arms:
+            found = delong_interval(truth, table[arm])
+            rows.append({"seed": seed, "arm": arm, "auc": found.estimate, "low": found.low, "high": found.high})
+            lines.append(f"| {seed} | {len(table)} | {arm} | {found.estimate:.3f} ({found.low:.3f} to {found.high:.3f}) |")
+        mean = {row["arm"]: row["auc"] for row in rows if row["seed"] == seed}
+        for other in ["pooled", *(f"{name} alone" for name in CENTRES)]:
+            found = delong_paired_test(truth, table["federated"], table[other])
+            pairs.append(f"| {seed} | federated minus {other} | {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) |")
+        low, estimate, high = _against_mean_alone(truth, table)
+        pairs.append(f"| {seed} | federated minus the mean centre alone | {estimate:+.3f} ({low:+.3f} to {high:+.3f}), bootstrap |")
+        assert abs(estimate - (mean["federated"] - np.mean([mean[f"{name} alone"] for name in CENTRES]))) < 1e-9
+        sent = [told[name] / 1e6 for name in ("bytes_to_sites", "bytes_from_sites")]
+        network.append(f"| {seed} | {told['rounds']} | {told['seconds_per_round']:.1f} | {sent[0]:.1f} | {sent[1]:.1f} |")
+    write_tsv(work / "arms.tsv", pd.DataFrame(rows))
+    return "\n".join([*lines, *pairs, *network])
+
+
+def _against_mean_alone(truth: NDArray[np.bool_], table: pd.DataFrame) -> tuple[float, float, float]:
+    """Federated minus the mean AUC of centres alone, with a bootstrap over patients of each class."""
+    from dawson.statistics.figures import auc
+
+    def difference(rows: NDArray[np.intp]) -> float:
+        alone = [auc(truth[rows], table[f"{name} alone"].to_numpy()[rows]) for name in CENTRES]
+        return float(auc(truth[rows], table["federated"].to_numpy()[rows]) - np.mean(alone))
+
+    rng = np.random.default_rng(0)
+    classes = [np.flatnonzero(truth == value) for value in (False, True)]
+    drawn = [difference(np.concatenate([rng.choice(own, len(own)) for own in classes])) for _ in range(2000)]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return float(low), difference(np.arange(len(truth))), float(high)
+
+
+def main() -> None:
+    """Compute what is missing, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--patients", type=int, default=402)
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--jobs", type=int, default=cores())
+    arguments = parser.parse_args()
+    for seed in arguments.seeds:
+        folder = arguments.work / f"seed-{seed}"
+        if not (folder / "scores.tsv").is_file():
+            one_seed(folder, seed, arguments.patients, arguments.rounds, arguments.jobs)
+    print(summary(arguments.work, arguments.seeds))
+
+
+if __name__ == "__main__":
+    main()
