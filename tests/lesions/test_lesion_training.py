@@ -16,7 +16,7 @@ from dawson.files import read_json, read_tsv, write_json
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.lesions.member_training import MemberRun, averaged_network, learning_rate, train_member
 from dawson.lesions.model_training import member_splits, train_lesion_model
-from dawson.lesions.operating_point import best_temperature
+from dawson.lesions.operating_point import best_temperature, tempered
 from dawson.lesions.patches import draw_centre, make_batch
 from dawson.lesions.recipe import LesionRecipe
 from dawson.lesions.scan_images import lesion_file
@@ -123,6 +123,14 @@ def test_a_restart_begins_the_rise_and_fall_anew_and_changes_nothing_before():
     assert learning_rate(60 + 10 + 15, part) == pytest.approx(part.learning_rate * (0.01 + 0.99 * 0.5))
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+def test_the_threshold_that_is_stored_decides_in_use_as_the_chosen_one_did(temperature):
+    logits = torch.linspace(-6, 6, 1001)
+    for chosen in (0.3, 0.5, 0.9):
+        in_use = torch.sigmoid(logits / temperature) >= tempered(chosen, temperature)
+        assert (in_use != (torch.sigmoid(logits) >= chosen)).sum() <= 1  # four digits may move one of a thousand
+
+
 def test_looks_of_the_validation_are_half_as_far():
     half = LesionRecipe().appearance.halved()
     assert (half.thick, half.noise, half.t1w_absent) == (0.25, 0.425, 0.25)
@@ -164,7 +172,7 @@ def test_scans_without_truth_are_named(study, tmp_path):
 def test_a_model_says_what_it_is(model):
     found = read_lesion_model(model)
     assert found.simulated and found.recipe == RECIPE
-    assert len(found.networks()) == 2 and found.threshold in (0.3, 0.5)
+    assert len(found.networks()) == 2 and found.threshold in [tempered(chosen, found.temperature) for chosen in (0.3, 0.5)]
     assert not any("sub-" in path.read_text() for path in (model / "model.json", model / "card.md"))
     assert "simulated patients" in (model / "card.md").read_text()
     # six people are too few for an upper bound of 90 %

@@ -165,10 +165,24 @@ def choose_operating_point(
         for look, own in best.groupby("look")
     }
     temperature = best_temperature(np.concatenate(logits), np.concatenate(truths))
+    # chosen on probabilities as they came; in use logits are divided first
+    threshold = tempered(threshold, temperature)
     intervals = fit_intervals(best)
     return OperatingPoint(threshold, smallest, temperature, {str(look): own for look, own in figures.items()}, intervals), [
         {str(name): value for name, value in row.items()} for row in table.to_dict("records")
     ]
+
+
+def tempered(probability: float, temperature: float) -> float:
+    """A probability whose logit is divided by a temperature, to four digits.
+
+    Examples
+    --------
+    >>> tempered(0.9, 2.0)
+    0.75
+    """
+    odds = (probability / (1 - probability)) ** (1 / temperature)
+    return round(odds / (1 + odds), 4)
 
 
 def best_temperature(logits: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
