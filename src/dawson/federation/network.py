@@ -168,6 +168,11 @@ def read_kit(folder: Path, kind: str) -> dict[str, str]:
     return kit
 
 
+def organisation(name: str) -> str:
+    """A name as NVFLARE takes it for an organisation: without `-`."""
+    return name.replace("-", "_")
+
+
 def _parties(network: Network) -> Iterator[tuple[str, str, str]]:
     yield network.coordinator, "coordinator", ""
     for site in network.sites:
@@ -187,11 +192,12 @@ def _provision(network: Network, state: Path) -> Path:
     except ImportError as error:
         raise MissingDependencyError("A network needs NVFLARE.", "pip install dawson[federation]") from error
     project = Project(network.name, f"Dawson network {network.name}", props={"api_version": 3})
-    project.set_server(network.coordinator, network.name, {"fed_learn_port": network.port, "admin_port": network.port})
+    owner = organisation(network.name)
+    project.set_server(network.coordinator, owner, {"fed_learn_port": network.port, "admin_port": network.port})
     for site in network.sites:
-        project.add_client(site, site, {})
+        project.add_client(site, organisation(site), {})
     for user in network.users:
-        project.add_admin(user.name, network.name, {"role": ROLES[user.role]})
+        project.add_admin(user.name, owner, {"role": ROLES[user.role]})
     builders = [
         WorkspaceBuilder(template_file=["master_template.yml"]), StaticFileBuilder(config_folder="config", scheme="grpc"),
         CertBuilder(root_valid_days=network.valid_days),
