@@ -57,7 +57,7 @@ def update(**changes: object) -> ModelUpdate:
 def ready(**changes: object) -> SiteReady:
     content: dict[str, object] = {
         "job": "j", "site": "korea", "people": {"MS": 40, "NMOSD": 20}, "scans": {"MS": 60, "NMOSD": 30},
-        "manifest_sha256": DIGEST, "audit_head": "", "minimum_cell": 10,
+        "manifest_sha256": DIGEST, "audit_head": "", "minimum_cell": 10, "simulated": False,
     }  # fmt: skip
     return SiteReady.model_validate({**content, **changes})
 
