@@ -104,7 +104,7 @@ class EnsemblePart(Section):
     members: Annotated[int, Field(ge=1)] = 4
     folds: Annotated[int, Field(ge=2)] = 5
     validation_scans: Annotated[int, Field(ge=1)] = 12
-    thresholds: tuple[float, ...] = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    thresholds: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
     minimum_volumes_mm3: tuple[float, ...] = (3.0, 8.0)
 
     @model_validator(mode="after")
