@@ -75,6 +75,10 @@ class GovernanceError(DawsonError):
     """A consent record, an agreement, a key or the audit log cannot be used as it is."""
 
 
+class BudgetError(GovernanceError):
+    """A private training would spend more than is left of the site's budget."""
+
+
 class ConsentError(GovernanceError):
     """Somebody's data may not be used for what was asked."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import heading, say, say_whose, show_json, show_table
+from dawson.cli.console import say, say_whose, show_json, show_table
 
 if TYPE_CHECKING:
     from dawson.federation.plan import FederatedPlan
@@ -163,10 +163,11 @@ def simulate(
         from dawson.errors import ConfigError
 
         raise ConfigError("A network needs two studies or more, each with a policy in a site's own name.", "`dawson site init` writes one.")
-    _run_local(read_plan(plan), studies, out, jobs)
+    run_local(read_plan(plan), studies, out, jobs)
 
 
-def _run_local(plan: FederatedPlan, studies: dict[str, Path], out: Path, jobs: int) -> Path:
+def run_local(plan: FederatedPlan, studies: dict[str, Path], out: Path, jobs: int) -> None:
+    """Train over studies on this machine, and say what came of it."""
     from dawson.federation.local_network import local_network
     from dawson.parallel import resolve_jobs
     from dawson.report.federation_page import write_federation_page
@@ -175,9 +176,7 @@ def _run_local(plan: FederatedPlan, studies: dict[str, Path], out: Path, jobs: i
     with local_network({name: (one, one) for name, one in studies.items()}, out / "network", jobs=resolve_jobs(jobs)) as network:
         say(f"Coordinator and {len(studies)} sites run, connected by mutual TLS ({time.monotonic() - began:.0f} s).")
         network.run(plan, out / "training", timeout_s=_DAYS_S, heard=_Told())
-    page = write_federation_page(out / "training")
-    _say_result(out / "training", page)
-    return page
+    _say_result(out / "training", write_federation_page(out / "training"))
 
 
 @app.command("demo")
@@ -189,5 +188,4 @@ def demo(
     """Three simulated centres: a training over the network, a question through the airlock, and a refusal (under 10 minutes on 2 cores)."""
     from dawson.cli.federation_demo import run_demo
 
-    heading("Three simulated centres")
-    run_demo(out, seed, jobs, _run_local)
+    run_demo(out, seed, jobs)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dawson.cli.console import heading, say
-from dawson.federation.plan import FederatedPlan
 
 CENTRES = {"seoul": ("A", "korea"), "taipei": ("B", "taiwan"), "oxford": ("C", "uk")}
 """Site to its scanner and case mix."""
@@ -19,14 +18,15 @@ _ROUNDS, _FOLDS, _VALIDATION_CELL = 12, 2, 3
 _KEYS = "DAWSON_KEYS"
 _ASKER, _REVIEWER = "Researcher", "second reviewer"
 
-RunLocal = Callable[[FederatedPlan, dict[str, Path], Path, int], Path]
 
-
-def run_demo(out: Path, seed: int, jobs: int, run_local: RunLocal) -> None:
+def run_demo(out: Path, seed: int, jobs: int) -> None:
     """Simulate the centres, train over them, ask a question, and be refused; prints where to read it all."""
+    from dawson.cli.federation import run_local
     from dawson.config import TrainingSection
+    from dawson.federation.plan import FederatedPlan
     from dawson.report.federation_page import write_federation_page
 
+    heading("Three simulated centres")
     studies = {name: _centre(out / "centres" / name, name, number, seed, jobs) for number, name in enumerate(CENTRES)}
 
     heading("A training over the network")

@@ -37,7 +37,7 @@ from dawson.progress import progress
 Link = Callable[[bytes], bytes]
 """Carries a task to a site and brings its answer; raises where there is none."""
 
-_PLAN, _BEGUN, ROUNDS, _RESULT = "plan.json", "begun.json", "rounds.json", "result.json"
+_PLAN, _BEGUN, ROUNDS, RESULT = "plan.json", "begun.json", "rounds.json", "result.json"
 _PATIENCE_S = 3600.0
 _CHANCES = 3
 
@@ -279,7 +279,7 @@ def _result(
         "SimulatedData": any(ready.simulated for ready in begun.values()),
         "research_use_only": True,
     }
-    write_json(folder / _RESULT, report)
+    write_json(folder / RESULT, report)
     return FederatedResult(_read_weights(folder, best), best, judges, report)
 
 

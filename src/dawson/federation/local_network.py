@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class LocalNetwork:
     def start_coordinator(self) -> None:
         """Start the coordinator's node, and wait until it answers."""
         node = self.nodes[_HOST] = start_coordinator(self.kits[_HOST])
-        self._until(lambda: True, f"The coordinator does not start; its log is {node.log}.", node)
+        self._until_connected((), f"The coordinator does not start; its log is {node.log}.", node)
 
     def start_sites(self, *names: str) -> None:
         """Start sites, all by default, and wait until they are connected."""
@@ -56,7 +56,7 @@ class LocalNetwork:
         for name in wanted:
             study, out = self.studies[name]
             self.nodes[name] = start_site(self.kits[name], study, out, jobs=self.jobs)
-        self._until(lambda: set(wanted) <= set(self.status()["sites"]), f"Not all of {', '.join(wanted)} could connect.", None)
+        self._until_connected(wanted, f"Not all of {', '.join(wanted)} could connect.")
 
     def status(self) -> dict[str, Any]:
         """What the researcher sees."""
@@ -79,17 +79,15 @@ class LocalNetwork:
         for node in self.nodes.values():
             node.stop()
 
-    def _until(self, reached: Callable[[], bool], otherwise: str, node: Node | None) -> None:
+    def _until_connected(self, sites: Sequence[str], otherwise: str, node: Node | None = None) -> None:
+        """Wait until the coordinator answers and the sites are connected; no longer where the node has ended."""
         end = time.monotonic() + _STARTS_S
         while time.monotonic() < end:
             if node is not None and not node.running:
                 raise NetworkError(f"{otherwise} {node.problem()}".strip())
-            try:
-                self.status()
-                if reached():
+            with suppress(NetworkError):
+                if set(sites) <= set(self.status()["sites"]):
                     return
-            except NetworkError:
-                pass
             time.sleep(0.5)
         raise NetworkError(otherwise)
 

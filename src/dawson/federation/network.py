@@ -22,8 +22,15 @@ ROLES = {"administrator": "project_admin", "researcher": "lead", "observer": "me
 """Dawson's word for each role, and NVFLARE's."""
 SITE_COMPONENT = "dawson.federation.transport.SiteExecutor"
 COORDINATOR_COMPONENT = "dawson.federation.transport.CoordinatorController"
+TASK = "dawson"
+"""Name of the one kind of task, and of what the coordinator tells of a job."""
+MODEL, PROBLEM = "model.safetensors", "problem.json"
+"""Fetched beside the coordinator's result.json of a job that was finished, and in its place of one that broke off."""
+STUDY_VARIABLE, OUT_VARIABLE, JOBS_VARIABLE = "DAWSON_SITE_STUDY", "DAWSON_SITE_OUT", "DAWSON_SITE_JOBS"
+"""What `dawson site start` tells the processes of a site; nothing of it comes from the network."""
+COORDINATOR_VARIABLE = "DAWSON_COORDINATOR_FOLDER"
 KIT = "dawson-kit.json"
-_STATE, _MADE = "authority", "made"
+_STATE, _MADE, _MARK = "authority", "made", "network.json"
 
 
 class NetworkUser(Section):
@@ -120,7 +127,7 @@ def make_kits(network: Network, out: Path) -> dict[str, Path]:
         `out` belongs to another network.
     """
     state = out / _STATE
-    mark = state / "network.json"
+    mark = state / _MARK
     told = {"name": network.name, "coordinator": network.coordinator, "port": network.port}
     if mark.is_file() and read_json(mark) != told:
         raise ConfigError(f"{out} holds the kits of another network: {read_json(mark)}.", "Give another folder.")
@@ -147,7 +154,7 @@ def make_kits(network: Network, out: Path) -> dict[str, Path]:
 
 def port_of(out: Path) -> int | None:
     """Port of the network whose kits are in a folder; None where there are none yet."""
-    mark = out / _STATE / "network.json"
+    mark = out / _STATE / _MARK
     return int(read_json(mark)["port"]) if mark.is_file() else None
 
 

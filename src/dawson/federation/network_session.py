@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from dawson.errors import ConfigError, MissingDependencyError, NetworkError
-from dawson.federation.network import COORDINATOR_COMPONENT, SITE_COMPONENT, read_kit
+from dawson.federation.coordinator import RESULT
+from dawson.federation.network import COORDINATOR_COMPONENT, MODEL, PROBLEM, SITE_COMPONENT, TASK, read_kit
 from dawson.federation.plan import FederatedPlan
 from dawson.files import read_json, write_json
 
-FETCHED = ("result.json", "model.safetensors")
 BROKEN_OFF = "BROKEN OFF"
 """Status of a job that the coordinator began before it was restarted, and does not carry on by itself."""
 _ENDED = "FINISHED"
 _LOGIN_S = 20.0
+_CHANCES = 5
 
 
 @contextmanager
@@ -68,8 +69,8 @@ def write_job(folder: Path, plan: FederatedPlan, patience_s: float) -> Path:
     """A training as NVFLARE's job: two names of Dawson's components and the plan, no code."""
     job = folder / plan.job
     app = job / "app" / "config"
-    server = {"id": "dawson", "path": COORDINATOR_COMPONENT, "args": {"plan": plan.model_dump(mode="json"), "patience_s": patience_s}}
-    site = {"tasks": ["dawson"], "executor": {"path": SITE_COMPONENT, "args": {}}}
+    server = {"id": TASK, "path": COORDINATOR_COMPONENT, "args": {"plan": plan.model_dump(mode="json"), "patience_s": patience_s}}
+    site = {"tasks": [TASK], "executor": {"path": SITE_COMPONENT, "args": {}}}
     write_json(job / "meta.json", {
         "name": plan.job, "resource_spec": {}, "min_clients": plan.minimum_sites, "deploy_map": {"app": ["@ALL"]},
     })  # fmt: skip
@@ -148,8 +149,8 @@ def _seconds(time_of: str | float) -> float:
 def _progress(told: Any) -> dict[str, Any]:
     """What the coordinator's part says of its rounds, wherever NVFLARE puts it."""
     if isinstance(told, dict):
-        if "dawson" in told and isinstance(told["dawson"], dict):
-            return {name: value for name, value in told["dawson"].items() if name != "job"}
+        if isinstance(own := told.get(TASK), dict):
+            return {name: value for name, value in own.items() if name != "job"}
         for value in told.values():
             if found := _progress(value):
                 return found
@@ -178,17 +179,26 @@ def wait(
     Raises
     ------
     NetworkError
-        It has not ended in time.
+        It has not ended in time, or the coordinator cannot be reached again and again.
     """
-    end = time.monotonic() + timeout_s
-    with connected(kit) as session:
-        started = session.get_system_info().server_info.start_time
-        while time.monotonic() < end:
-            job = _job(session, session.get_job_meta(identifier), started)
-            if heard is not None:
-                heard(job)
-            if job["status"].startswith(_ENDED):
-                return str(job["status"])
+    end, lost = time.monotonic() + timeout_s, 0
+    while time.monotonic() < end:
+        try:
+            with connected(kit) as session:
+                started = session.get_system_info().server_info.start_time
+                while time.monotonic() < end:
+                    job = _job(session, session.get_job_meta(identifier), started)
+                    lost = 0
+                    if heard is not None:
+                        heard(job)
+                    if job["status"].startswith(_ENDED):
+                        return str(job["status"])
+                    time.sleep(every_s)
+        except NetworkError:
+            # a connection may be lost while a job goes on
+            lost += 1
+            if lost == _CHANCES:
+                raise
             time.sleep(every_s)
     raise NetworkError(f"{identifier} has not ended after {timeout_s:g} s.", "It goes on; look with `dawson federation status`.")
 
@@ -209,8 +219,8 @@ def fetch(kit: Path, identifier: str, out: Path) -> Path:
     """
     with tempfile.TemporaryDirectory() as folder, connected(kit) as session:
         place = Path(session.download_job_result(identifier, folder))
-        found = {name: next(iter(place.rglob(name)), None) for name in (*FETCHED, "problem.json")}
-        if (problem := found.pop("problem.json")) is not None:
+        found = {name: next(iter(place.rglob(name)), None) for name in (RESULT, MODEL, PROBLEM)}
+        if (problem := found.pop(PROBLEM)) is not None:
             told = read_json(problem)
             raise NetworkError(f"The training broke off: {told['problem']}", told["fix"])
         missing = [name for name, path in found.items() if path is None]

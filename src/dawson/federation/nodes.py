@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dawson.errors import ConfigError, NetworkError
-from dawson.federation.network import organisation, read_kit
+from dawson.federation.network import COORDINATOR_VARIABLE, JOBS_VARIABLE, OUT_VARIABLE, STUDY_VARIABLE, organisation, read_kit
 from dawson.federation.site_policy import policy_path, read_site_policy
 from dawson.files import read_json, write_json
 
@@ -98,7 +98,7 @@ def start_site(kit: Path, study: Path, out: Path, *, jobs: int = 1) -> Node:
     policy = read_site_policy(policy_path(study))
     if policy.site != name:
         raise ConfigError(f"{policy_path(study)} is the policy of {policy.site}, and {kit} is the kit of {name}.", "Give the right one.")
-    told = {"DAWSON_SITE_STUDY": str(study.resolve()), "DAWSON_SITE_OUT": str(out.resolve()), "DAWSON_SITE_JOBS": str(jobs)}
+    told = {STUDY_VARIABLE: str(study.resolve()), OUT_VARIABLE: str(out.resolve()), JOBS_VARIABLE: str(jobs)}
     return _start(kit, name, "client", [f"uid={name}", f"org={organisation(name)}"], told)
 
 
@@ -119,7 +119,7 @@ def start_coordinator(kit: Path) -> Node:
         if part["id"] == "job_manager":
             part["args"]["uri_root"] = str(store / "jobs")
     write_json(path, resources)
-    return _start(kit, said["name"], "server", [f"org={organisation(said['network'])}"], {"DAWSON_COORDINATOR_FOLDER": str(kit.resolve())})
+    return _start(kit, said["name"], "server", [f"org={organisation(said['network'])}"], {COORDINATOR_VARIABLE: str(kit.resolve())})
 
 
 def _start(kit: Path, name: str, side: str, settings: list[str], told: dict[str, str]) -> Node:

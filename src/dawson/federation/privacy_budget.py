@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dawson.errors import GovernanceError, MissingDependencyError
+from dawson.errors import BudgetError, GovernanceError, MissingDependencyError
 from dawson.governance.ledger import append_at_end, complete_lines, governance_folder, locked, mend_last_line
 
 LEDGER = "privacy-budget.jsonl"
@@ -122,6 +122,32 @@ def runs_of(study: Path) -> list[PrivateRun]:
     return list(runs.values())
 
 
+def check_budget(study: Path, run: PrivateRun, limit: float, delta: float) -> None:
+    """Refuse a run that the study's budget does not cover, after all that is in its ledger; nothing is reserved.
+
+    Parameters
+    ----------
+    study : Path
+    run : PrivateRun
+    limit : float
+        Epsilon of all runs together.
+    delta : float
+
+    Raises
+    ------
+    BudgetError
+        It would spend more than is left.
+    """
+    before = runs_of(study)
+    after = epsilon_of([*before, run], delta)
+    if not after <= limit * (1 + 1e-9):
+        left = epsilon_of(before, delta)
+        raise BudgetError(
+            f"The privacy budget of {study} is spent: {left:.2f} of {limit:g} are gone, and {run.job} would make it {after:.2f}.",
+            "Take fewer steps or more noise; only the site can raise its budget, and what was told stays told.",
+        )
+
+
 def reserve(study: Path, run: PrivateRun, limit: float, delta: float) -> str:
     """Take a run's cost off the study's budget before it begins; a run that breaks off has spent what it reserved.
 
@@ -140,20 +166,13 @@ def reserve(study: Path, run: PrivateRun, limit: float, delta: float) -> str:
 
     Raises
     ------
-    GovernanceError
+    BudgetError
         It would spend more than is left; nothing was reserved.
     """
     path = governance_folder(study) / LEDGER
     with locked(path, 0o600) as stream:
         mend_last_line(stream)
-        before = runs_of(study)
-        after = epsilon_of([*before, run], delta)
-        if not after <= limit * (1 + 1e-9):
-            left = epsilon_of(before, delta)
-            raise GovernanceError(
-                f"The privacy budget of {study} is spent: {left:.2f} of {limit:g} are gone, and {run.job} would make it {after:.2f}.",
-                "Take fewer steps or more noise; only the site can raise its budget, and what was told stays told.",
-            )
+        check_budget(study, run, limit, delta)
         name = f"{len(complete_lines(path)) + 1}-{run.job}"
         record = {"entry": "reserved", "name": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "run": asdict(run)}
         append_at_end(stream, json.dumps(record).encode() + b"\n")

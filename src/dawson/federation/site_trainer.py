@@ -18,12 +18,12 @@ from dawson.classification.training import predict_logits, softmax
 from dawson.cohort.consent import governance_of
 from dawson.config import STUDY_FILE, read_config
 from dawson.errors import (
+    BudgetError,
     CohortError,
     ConfigError,
     ConsentError,
     DawsonError,
     ExperimentError,
-    GovernanceError,
     LeakageError,
     TooFewParticipantsError,
 )
@@ -44,7 +44,7 @@ from dawson.federation.messages import (
     check_outgoing,
 )  # fmt: skip
 from dawson.federation.plan import FederatedPlan
-from dawson.federation.privacy_budget import epsilon_of, reserve, runs_of, settle
+from dawson.federation.privacy_budget import check_budget, reserve, settle
 from dawson.federation.private_training import private_settings, train_privately
 from dawson.federation.shared_weights import build_network, get_kept, get_shared, set_shared, shapes_of, shared_names
 from dawson.federation.site_people import (
@@ -74,8 +74,9 @@ if TYPE_CHECKING:
 _KEPT = "kept.safetensors"
 _log = logging.getLogger("dawson.federation")
 _REASONS: tuple[tuple[type[DawsonError], Reason], ...] = (
-    (ConsentError, "consent"), (ConfigError, "settings"), (TooFewParticipantsError, "too-few-people"), (CohortError, "too-few-people"),
-    (LeakageError, "settings"), (ExperimentError, "unreadable"),
+    (ConsentError, "consent"), (BudgetError, "budget"), (ConfigError, "settings"),
+    (TooFewParticipantsError, "too-few-people"), (CohortError, "too-few-people"), (LeakageError, "settings"),
+    (ExperimentError, "unreadable"),
 )  # fmt: skip
 
 
@@ -252,11 +253,8 @@ class SiteTrainer:
     ) -> None:
         """One round of private steps; their cost is off the site's budget before the first, and stays off where they break off."""
         settings = private_settings(job.plan, len(set(people)))
-        run = settings.run(job.plan.job, len(set(people)))
-        try:
-            name = reserve(self.paths.study, run, self.policy.budget.epsilon, self.policy.budget.delta)
-        except GovernanceError as error:
-            raise _RefusedError("budget", str(error)) from error
+        budget = self.policy.budget
+        name = reserve(self.paths.study, settings.run(job.plan.job, len(set(people))), budget.epsilon, budget.delta)
         train_privately(job.network, images, labels, people, settings, class_weights)
         settle(self.paths.study, name, settings.steps)
         self._note("federation spends privacy", {"job": job.plan.job, "steps": settings.steps, "noise": settings.noise_multiplier})
@@ -266,13 +264,7 @@ class SiteTrainer:
         people = job.people.of_role("train")["participant_id"].nunique()
         settings = private_settings(job.plan, people)
         whole = replace(settings.run(job.plan.job, people), steps=settings.steps * job.plan.rounds)
-        budget, before = self.policy.budget, runs_of(self.paths.study)
-        after = epsilon_of([*before, whole], budget.delta)
-        if after > budget.epsilon:
-            left = epsilon_of(before, budget.delta)
-            raise _RefusedError(
-                "budget", f"{left:.2f} of epsilon {budget.epsilon:g} are spent, and {job.plan.job} would make it {after:.2f}"
-            )
+        check_budget(self.paths.study, whole, self.policy.budget.epsilon, self.policy.budget.delta)
 
     def _judge(self, task: JudgeTask) -> Judgement:
         job = self._at_round(task)

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,18 +24,23 @@ from nvflare.widgets.widget import Widget
 
 from dawson.config import validated
 from dawson.errors import DawsonError
-from dawson.federation.coordinator import ROUNDS, coordinate
+from dawson.federation.coordinator import RESULT, ROUNDS, coordinate
+from dawson.federation.network import (
+    COORDINATOR_VARIABLE,
+    JOBS_VARIABLE,
+    MODEL,
+    OUT_VARIABLE,
+    PROBLEM,
+    STUDY_VARIABLE,
+    TASK,
+)
 from dawson.federation.plan import FederatedPlan
 from dawson.files import read_json, write_json
 
 if TYPE_CHECKING:
     from dawson.federation.site_trainer import SiteTrainer
 
-TASK, CONTENT = "dawson", "content"
-STUDY_VARIABLE, OUT_VARIABLE, JOBS_VARIABLE = "DAWSON_SITE_STUDY", "DAWSON_SITE_OUT", "DAWSON_SITE_JOBS"
-"""What `dawson site start` tells the processes of a site; nothing of it comes from the network."""
-COORDINATOR_VARIABLE = "DAWSON_COORDINATOR_FOLDER"
-RESULT, MODEL, PROBLEM = "result.json", "model.safetensors", "problem.json"
+CONTENT = "content"
 _POLL_S = 0.2
 _log = logging.getLogger("dawson.federation")
 
@@ -141,7 +145,7 @@ class CoordinatorController(Controller):
             path = self.folder / ROUNDS
             records = read_json(path) if path.is_file() else []
             latest = {name: records[-1][name] for name in ("took_part", "dropped", "loss", "seconds")} if records else {}
-            collector.set_info("dawson", {"job": self.plan.job, "rounds": len(records), "of": self.plan.rounds, **latest})
+            collector.set_info(TASK, {"job": self.plan.job, "rounds": len(records), "of": self.plan.rounds, **latest})
 
     def _carry(self, site: str, abort_signal: Signal, content: bytes) -> bytes:
         data = Shareable()
@@ -170,14 +174,14 @@ class CoordinatorController(Controller):
         return answer
 
 
-def _site_node(name: str, record: Callable[[bytes], None] | None = None) -> SiteTrainer:
+def _site_node(name: str) -> SiteTrainer:
     from dawson.classification.experiment import StudyPaths
     from dawson.errors import ConfigError
     from dawson.federation.site_policy import policy_path, read_site_policy
     from dawson.federation.site_trainer import SiteTrainer
 
-    study, out = Path(os.environ[STUDY_VARIABLE]), os.environ.get(OUT_VARIABLE)
-    policy = read_site_policy(policy_path(study))
+    paths = StudyPaths(Path(os.environ[STUDY_VARIABLE]), Path(os.environ[OUT_VARIABLE]))
+    policy = read_site_policy(policy_path(paths.study))
     if policy.site != name:
-        raise ConfigError(f"The policy of {study} is that of {policy.site}, and the certificate is that of {name}.")
-    return SiteTrainer(StudyPaths(study, Path(out) if out else study), policy, jobs=int(os.environ.get(JOBS_VARIABLE, "1")), record=record)
+        raise ConfigError(f"The policy of {paths.study} is that of {policy.site}, and the certificate is that of {name}.")
+    return SiteTrainer(paths, policy, jobs=int(os.environ[JOBS_VARIABLE]))
