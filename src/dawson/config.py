@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -246,3 +248,18 @@ def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return repr(value)
+
+
+def toml_table(name: str, values: Mapping[str, Any], many: bool = False) -> str:
+    """A table of TOML, or one of an array of tables; values as JSON has them, without null.
+
+    Examples
+    --------
+    >>> print(toml_table("end", {"minimum": 3, "names": ["a"]}), end="")
+    [end]
+    minimum = 3
+    names = ["a"]
+    """
+    # JSON texts, numbers, booleans and lists are TOML too
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return "\n".join([f"[[{name}]]" if many else f"[{name}]", *lines, ""])

@@ -117,3 +117,7 @@ class NetworkError(DawsonError):
 
 class MissingDependencyError(DawsonError):
     """An optional program or package is not installed."""
+
+
+class AnnotationError(DawsonError):
+    """A campaign, an answer or a drawing cannot be used as it is."""

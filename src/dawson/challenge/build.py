@@ -14,13 +14,12 @@ from dawson.challenge.settings import CHALLENGE_FILE, ChallengeSettings, write_c
 from dawson.challenge.task import Task
 from dawson.cohort.bids import write_dataset_description
 from dawson.cohort.checksums import write_checksums
-from dawson.cohort.consent import governance_of, remember_results, returned_images, why_returned
+from dawson.cohort.consent import permitted, remember_results
 from dawson.cohort.dataset import Cohort, read_cohort
 from dawson.cohort.nifti_copy import copy_nifti
 from dawson.config import StudyConfig
 from dawson.errors import ConfigError, ConsentError
 from dawson.files import read_tsv, write_json, write_text, write_tsv
-from dawson.governance.gate import rule, use_of
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.progress import progress
 
@@ -113,7 +112,7 @@ def plan_challenge(
     if task.answer == "table" and not targets:
         raise ConfigError(f"The task {task.name} needs targets.", "Name columns of the study with --target.")
     cohort = read_cohort(study, text=(config.study.diagnosis_column, config.study.site_column)).select(where)
-    allowed, refused = _may_be_public(cohort, config, record)
+    allowed, refused = permitted(cohort, config.governance, "export", public=True, record=record)
     chosen = secrets.randbits(63) if seed is None else seed
     cases, left_out = find_cases(
         allowed,
@@ -156,7 +155,7 @@ def build_challenge(plan: ChallengePlan, folder: Path, settings: ChallengeSettin
         raise ConfigError(f"{folder} is not empty.", "Give a new folder; a challenge is never changed once it is made.")
     if folder.is_relative_to(plan.cohort.root):
         raise ConfigError(f"{folder} lies in the study {plan.cohort.root}.", "Give a folder elsewhere.")
-    _, refused = _may_be_public(plan.cohort, plan.config, record=True)
+    _, refused = permitted(plan.cohort, plan.config.governance, "export", public=True)
     if gone := sorted({case.person for case in plan.cases} & set(refused)):
         raise ConsentError(f"{gone[0]} may not be shown to the public any more: {refused[gone[0]]}.", "Plan the challenge again.")
     staging = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
@@ -194,28 +193,6 @@ def hidden_cases(folder: Path) -> pd.DataFrame:
 def truth_path(folder: Path, case: str) -> Path:
     """Where the true mask of a case is."""
     return folder / HIDDEN / TRUTH / f"{case}.nii.gz"
-
-
-def _may_be_public(cohort: Cohort, config: StudyConfig, record: bool) -> tuple[Cohort, dict[str, str]]:
-    from dataclasses import replace
-
-    holders = why_returned(returned_images(cohort))
-    people = [str(person) for person in cohort.participants["participant_id"]]
-    governance = governance_of(cohort.root, config.governance)
-    asked = [person for person in people if person not in holders]
-    ruling = rule(cohort.root, asked, use_of(governance, "export", public=True), managed=governance.managed, record=record)
-    if not ruling.allowed:
-        reason = next(iter({**ruling.refused, **holders}.values()), "there is nobody")
-        raise ConsentError(f"Nobody of {cohort.root} may be shown to the public: {reason}.", "`dawson governance consent check` lists all.")
-    kept = set(ruling.allowed)
-    participants, sessions = cohort.participants, cohort.sessions
-    allowed = replace(
-        cohort,
-        participants=participants[participants["participant_id"].isin(kept)].reset_index(drop=True),
-        sessions=sessions[sessions["participant_id"].isin(kept)].reset_index(drop=True),
-        scans=tuple(scan for scan in cohort.scans if scan.participant_id in kept),
-    )
-    return allowed, ruling.refused | holders
 
 
 def _hand_out(staging: Path, case: Case, task: Task) -> None:

@@ -17,8 +17,7 @@ from dawson.errors import CohortError, ImageError, TooFewParticipantsError
 from dawson.files import read_tsv
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.lesions.label_types import label_types
-from dawson.lesions.scan_images import ScanImages, find_images
-from dawson.preprocess import names
+from dawson.lesions.scan_images import ScanImages, find_images, refuse_faces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +129,8 @@ def find_cases(
         entities = scans[-1].entities
         try:
             images = tuple(find_images(scan, derivatives) for scan in scans)
-            _refuse_faces(scans, images, derivatives)
+            for scan, one in zip(scans, images, strict=True):
+                refuse_faces(scan, one, derivatives)
             masks = _truth_masks(scans, derivatives, task, maker) if task.answer == "mask" else ()
             truth = known.get(entities, {}) if task.answer == "table" else {}
             if task.answer == "table":
@@ -182,13 +182,6 @@ def _visits(cohort: Cohort, task: Task) -> list[tuple[Scan, ...]]:
     if task.answer == "table":
         return [(scans[0],) for scans in people.values()]
     return [tuple(scans[start : start + task.visits]) for scans in people.values() for start in range(len(scans) - task.visits + 1)]
-
-
-def _refuse_faces(scans: Sequence[Scan], images: Sequence[ScanImages], derivatives: Path) -> None:
-    """Only brains leave: preprocessed images, or simulated ones."""
-    for scan, one in zip(scans, images, strict=True):
-        if one.flair != scan.derivative(derivatives, names.preprocessed("FLAIR")) and not one.simulated:
-            raise CohortError(f"{scan.entities} has a raw image only, which may show a face.", "Run `dawson preprocess` first.")
 
 
 def _truth_masks(scans: tuple[Scan, ...], derivatives: Path, task: Task, maker: str) -> tuple[Path, ...]:

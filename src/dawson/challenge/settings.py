@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from dawson.challenge.task import Task, task_named
-from dawson.config import Section, read_toml, validated
+from dawson.config import Section, read_toml, toml_table, validated
 from dawson.errors import ConfigError
 from dawson.files import write_text
 
@@ -170,15 +169,12 @@ def read_challenge(folder: Path) -> ChallengeSettings:
 
 def write_challenge(folder: Path, settings: ChallengeSettings) -> Path:
     """Write the file of a challenge, every setting with its value."""
-    parts = [_table("challenge", settings.challenge.model_dump(mode="json"))]
-    parts += [_table("phases", phase.model_dump(mode="json", exclude_none=True), many=True) for phase in settings.phases]
-    parts += [_table("ranking", settings.ranking.model_dump(mode="json")), _table("limits", settings.limits.model_dump(mode="json"))]
+    parts = [toml_table("challenge", settings.challenge.model_dump(mode="json"))]
+    parts += [toml_table("phases", phase.model_dump(mode="json", exclude_none=True), many=True) for phase in settings.phases]
+    parts += [
+        toml_table("ranking", settings.ranking.model_dump(mode="json")),
+        toml_table("limits", settings.limits.model_dump(mode="json")),
+    ]
     path = folder / CHALLENGE_FILE
     write_text(path, "\n".join(parts))
     return path
-
-
-def _table(name: str, values: dict[str, Any], many: bool = False) -> str:
-    # JSON texts, numbers, booleans and lists are TOML too
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    return "\n".join([f"[[{name}]]" if many else f"[{name}]", *lines, ""])

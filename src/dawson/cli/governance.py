@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,6 +119,10 @@ def _register_rooms() -> None:
     register("models and experiments", ModelsAndExperiments())
     register("exports", ExportsOfPerson())
     register("intake", IntakeOfPerson())
+    if find_spec("sqlalchemy") is not None:
+        from dawson.annotation.withdrawal import AnnotationsOfPerson
+
+        register("annotation", AnnotationsOfPerson())
 
 
 def _show_traces(title: str, traces: Sequence[Trace]) -> None:

@@ -10,6 +10,7 @@ def register(app: typer.Typer) -> None:
     if app.registered_groups or app.registered_commands:
         return
     from dawson.cli import (
+        annotate,
         challenge,
         cohort,
         demo,
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         quality,
         report,
         request,
+        serve,
         simulate,
         site,
         study,
@@ -44,3 +46,5 @@ def register(app: typer.Typer) -> None:
     app.add_typer(site.app, name="site")
     app.add_typer(request.app, name="request")
     app.add_typer(federation.app, name="federation")
+    app.add_typer(annotate.app, name="annotate")
+    app.command("serve")(serve.serve)

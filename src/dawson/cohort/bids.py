@@ -168,7 +168,7 @@ def write_bidsignore(root: Path | str, patterns: Sequence[str] = ()) -> Path:
     """Write .bidsignore: what Dawson keeps in a study beside BIDS, and further patterns."""
     path = Path(root) / ".bidsignore"
     # Without a slash at the end: the validator takes a folder for a file here.
-    standard = ("/study.toml", "/experiments", "/models", "/governance", "*.html", "*.log")
+    standard = ("/study.toml", "/experiments", "/models", "/governance", "/annotation", "*.html", "*.log")
     write_text(path, "\n".join(dict.fromkeys([*standard, *patterns])) + "\n")
     return path
 

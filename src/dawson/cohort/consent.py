@@ -48,7 +48,13 @@ def remember_results(root: Path, out: Path, governance: GovernanceSection) -> No
 
 
 def permitted(
-    cohort: Cohort, governance: GovernanceSection, action: Action, *, detail: Mapping[str, Any] | None = None, record: bool = True
+    cohort: Cohort,
+    governance: GovernanceSection,
+    action: Action,
+    *,
+    public: bool = False,
+    detail: Mapping[str, Any] | None = None,
+    record: bool = True,
 ) -> tuple[Cohort, dict[str, str]]:
     """The part of a cohort that may be used now, and why the others may not.
 
@@ -62,6 +68,8 @@ def permitted(
         Of the settings at hand; what the study says of itself counts before it, see `governance_of`.
     action : Action
         What is about to be done.
+    public : bool
+        Anybody may see what comes of it.
     detail : mapping, optional
         What the audit log says besides; names nobody.
     record : bool
@@ -86,7 +94,7 @@ def permitted(
     governance = governance_of(cohort.root, governance)
     asked = [person for person in people if person not in holders]
     detail = {**(detail or {}), **({"returned_images": len(returned)} if returned else {})}
-    ruling = rule(cohort.root, asked, use_of(governance, action), managed=governance.managed, detail=detail, record=record)
+    ruling = rule(cohort.root, asked, use_of(governance, action, public=public), managed=governance.managed, detail=detail, record=record)
     refused = {person: holders.get(person) or ruling.refused[person] for person in people if person in holders or person in ruling.refused}
     if not refused:
         return cohort, {}

@@ -86,6 +86,18 @@ def find_images(scan: Scan, derivatives: Path) -> ScanImages:
     raise CohortError(f"{scan.entities} has no FLAIR in template space.", "Run `dawson preprocess` first, and see why it failed there.")
 
 
+def refuse_faces(scan: Scan, images: ScanImages, derivatives: Path) -> None:
+    """Stop where images would be shown to others that are no preprocessed brains, nor simulated.
+
+    Raises
+    ------
+    CohortError
+        The scan has a raw image only.
+    """
+    if images.flair != scan.derivative(derivatives, names.preprocessed("FLAIR")) and not images.simulated:
+        raise CohortError(f"{scan.entities} has a raw image only, which may show a face.", "Run `dawson preprocess` first.")
+
+
 def load_images(images: ScanImages) -> tuple[Any, Any | None, NDArray[np.bool_]]:
     """FLAIR, T1w and brain of a scan: nibabel images on one grid and a mask (x, y, z)."""
     from dawson.imaging.volumes import read_volume

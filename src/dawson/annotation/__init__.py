@@ -1,0 +1,1 @@
+"""Labels by many hands: narrow tasks, instructed raters, hidden checks, consensus and releases."""

@@ -1,0 +1,71 @@
+"""What every page of a running server needs: the study, the database, and who may be shown."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy.orm import Session, sessionmaker
+
+from dawson.annotation.build import campaigns_of
+from dawson.annotation.campaigns import find_campaign, open_campaign
+from dawson.annotation.items import read_items
+from dawson.annotation.settings import read_campaign
+from dawson.cohort.consent import governance_of
+from dawson.config import StudyConfig
+from dawson.governance.gate import rule, use_of
+
+
+@dataclass
+class Server:
+    """A study that is served.
+
+    Parameters
+    ----------
+    study : Path
+    sessions : sessionmaker
+    config : StudyConfig
+    open_to_all : bool
+        Anybody may sign up as a volunteer.
+    """
+
+    study: Path
+    sessions: sessionmaker[Session]
+    config: StudyConfig
+    open_to_all: bool = False
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    copies: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="dawson-images-"))
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction: kept when the block ends, undone when it fails."""
+        with self.sessions.begin() as session:
+            yield session
+
+    def adopt_campaigns(self) -> list[str]:
+        """Open every campaign of the study that the database does not know; gives their names."""
+        adopted = []
+        for folder in campaigns_of(self.study):
+            with self.session() as session:
+                if find_campaign(session, folder.name) is None:
+                    settings = read_campaign(folder)
+                    open_campaign(session, folder.name, settings, read_items(folder, settings, self.study), now())
+                    adopted.append(folder.name)
+        return adopted
+
+    def may_be_shown(self, participant_id: str, *, public: bool, actor: str, record: bool) -> bool:
+        """Whether consent lets a person be shown at this moment, to the public or to invited raters."""
+        governance = governance_of(self.study, self.config.governance)
+        use = use_of(governance, "annotate", public=public)
+        ruling = rule(self.study, [participant_id], use, managed=governance.managed, record=record, detail={"rater": actor})
+        return bool(ruling.allowed)
+
+
+def now() -> datetime:
+    """The present moment, UTC."""
+    return datetime.now(UTC)
