@@ -67,6 +67,9 @@ def one_seed(seed: int, plan: CrowdPlan, settings: CampaignSettings, folder: Pat
             if not name.startswith("expert")
         ]
     )
+    # the next odd number of ratings, in favour of the fixed one
+    odd = int(np.ceil(counts.mean())) | 1
+    same_cost = fixed_redundancy(crowd, plan, odd, np.random.default_rng([seed, odd]))
     accuracy, least = float((truth == told).mean()), "more than 25"
     for ratings in range(1, MOST + 1, 2):
         if fixed_redundancy(crowd, plan, ratings, np.random.default_rng([seed, ratings])) >= accuracy:
@@ -79,7 +82,8 @@ def one_seed(seed: int, plan: CrowdPlan, settings: CampaignSettings, folder: Pat
         else f"over {100 * (1 - answers / plan.items / MOST):.0f} %"
     )
     return [
-        str(seed), f"{accuracy:.3f}", f"{(truth == majority).mean():.3f}", f"{mean_volunteer:.3f}", f"{100 * expert:.0f} %",
+        str(seed), f"{accuracy:.3f}", f"{(truth == majority).mean():.3f}", f"{same_cost:.3f}",
+        f"{mean_volunteer:.3f}", f"{100 * expert:.0f} %",
         f"{counts.mean():.1f}", f"{answers / plan.items:.1f}", least, saved, all_saved,
         f"{len(found & crowd.careless)} of {len(crowd.careless)}", f"{len(shut_out)} of {len(crowd.skill) - len(crowd.careless)}",
     ]  # fmt: skip
@@ -91,7 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = parse_campaign({"campaign": {"title": "Simulated crowd", "task": "lesion-accept"}}, "the benchmark")
     # fmt: off
-    header = ["seed", "consensus", "majority of the same ratings", "mean volunteer", "left to experts", "ratings an item",
+    header = ["seed", "consensus", "majority of the same ratings", "majority at this cost, fixed", "mean volunteer", "left to experts", "ratings an item",
               "all answers an item", "fixed redundancy as accurate", "saved", "saved, all answers", "careless found", "others shut out"]
     # fmt: on
     print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))

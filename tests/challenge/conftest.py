@@ -47,8 +47,12 @@ def truth_of(case: str) -> np.ndarray:
 @pytest.fixture
 def mask_challenge(tmp_path: Path) -> tuple[Path, ChallengeSettings]:
     """Lesion segmentation on eight cases of eight people."""
-    folder = tmp_path / "challenge"
     settings = settings_of("lesion-segmentation", metrics=("dice", "lesion_f1"), subgroups=("site",))
+    return make_mask_challenge(tmp_path / "challenge", settings), settings
+
+
+def make_mask_challenge(folder: Path, settings: ChallengeSettings) -> Path:
+    """The folder of the challenge."""
     write_challenge(folder, settings)
     for case in CASES:
         person, session = case.split("_")
@@ -58,7 +62,7 @@ def mask_challenge(tmp_path: Path) -> tuple[Path, ChallengeSettings]:
             path.parent.mkdir(parents=True, exist_ok=True)
             nib.save(nib.Nifti1Image(voxels, AFFINE), path)
     _hidden(folder, {})
-    return folder, settings
+    return folder
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from tests.annotation.conftest import make_study
+from tests.challenge.conftest import make_mask_challenge, settings_of
 
 from dawson.annotation.build import build_campaign, plan_campaign
 from dawson.annotation.find_items import Sources
@@ -72,6 +74,16 @@ def make_campaigns(study):
         build_campaign(study, name, plan_campaign(study, StudyConfig(), settings, sources, checks=3))
 
 
+def open_challenge(folder):
+    """A challenge whose phases are open now; the scores of the final one are hidden."""
+    settings = settings_of("lesion-segmentation", metrics=("dice", "lesion_f1"))
+    at = now()
+    phases = tuple(
+        phase.model_copy(update={"opens": at - timedelta(days=1), "closes": at + timedelta(days=1)}) for phase in settings.phases
+    )
+    return make_mask_challenge(folder, settings.model_copy(update={"phases": phases}))
+
+
 @pytest.fixture(autouse=True)
 def _quick_passwords(monkeypatch):
     """Digests that cost little: what is tested is not how long guessing takes."""
@@ -84,7 +96,7 @@ def _quick_passwords(monkeypatch):
 def served(tmp_path):
     study = make_study(tmp_path / "study")
     make_campaigns(study)
-    server = prepare_server(study, StudyConfig())
+    server = prepare_server(study, StudyConfig(), challenges=[open_challenge(tmp_path / "Lesions 2026")])
     with server.session() as session:
         for role in ROLES:
             make_account(session, role, PASSWORD, role, now())

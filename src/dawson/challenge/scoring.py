@@ -119,7 +119,11 @@ def _score(challenge: Path, entry_id: str) -> None:
     folder = entry_folder(challenge, entry_id)
     write_json(folder / CHECK, asdict(check))
     if not check.is_valid:
-        reason = "no case is answered" if not check.problems else f"{len(check.problems)} problems: {_first(check.problems)}"
+        reason = (
+            "no case is answered"
+            if not check.problems
+            else f"{len(check.problems)} {'problem' if len(check.problems) == 1 else 'problems'}: {_first(check.problems)}"
+        )
         mark(challenge, entry, "refused", reason)
         return
     write_tsv(folder / SCORES, _table(challenge, settings, entry.phase, answer, check))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,16 +18,19 @@ def serve(
         str, typer.Option("--host", help="Address to listen on; others than 127.0.0.1 belong behind a proxy with TLS.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on.")] = 8000,
+    challenge: Annotated[
+        list[Path] | None, typer.Option("--challenge", help="Folder of a challenge to run; may be given many times.", show_default=False)
+    ] = None,
     open_signup: Annotated[bool, typer.Option("--open-signup", help="Let anybody join as a volunteer, without invitation.")] = False,
 ) -> None:
-    """Serve the campaigns of a study as web pages, until Ctrl-C."""
+    """Serve the campaigns of a study, and challenges, as web pages, until Ctrl-C."""
     try:
         from dawson.web.serve import first_invitation, prepare_server, run_server
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"The pages need {error.name}.", "Install them with pip install 'dawson[web]'.") from None
     from dawson.cli.study_file import find_config
 
-    server = prepare_server(study.resolve(), find_config(study, None), open_to_all=open_signup)
+    server = prepare_server(study.resolve(), find_config(study, None), open_to_all=open_signup, challenges=challenge or ())
     address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
     if (invitation := first_invitation(server)) is not None:
         say(f"Make the account of the first manager here, once: {address}/join/{invitation}")

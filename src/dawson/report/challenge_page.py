@@ -87,6 +87,11 @@ def write_leaderboard(
     return write_page(folder / f"{board.phase}.html", "challenge.html", context)
 
 
+def leaderboard_page(challenge: Path, phase: str) -> Path:
+    """Where the page of a phase lies that everybody may see."""
+    return challenge / FOLDER / f"{phase}.html"
+
+
 def leaderboard_table(settings: ChallengeSettings, board: Leaderboard) -> pd.DataFrame:
     """One row an entry, the best first: rank, team, method, reference, entry, and each metric with its interval, rounded as shown."""
     digits = settings.ranking.digits

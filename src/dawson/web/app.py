@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.resources import files
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -13,10 +15,12 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
 from dawson.annotation.drawings import LARGEST_UPLOAD
+from dawson.challenge.settings import read_challenge
 from dawson.errors import AnnotationError
 from dawson.web.guard import ANYBODY, Caller, caller_of
-from dawson.web.pages import accounts, campaigns, experts, images, organise, people, rate
+from dawson.web.pages import accounts, campaigns, challenges, experts, images, organise, people, rate
 from dawson.web.render import page, style_sheet
+from dawson.web.scoring import Scorer
 from dawson.web.server import Server
 
 HEADERS = {
@@ -34,10 +38,21 @@ _TITLES = {401: "Please log in", 403: "Not allowed", 404: "Not found", 405: "Not
 
 def create_app(server: Server) -> FastAPI:
     """The application that serves a study."""
-    app = FastAPI(title="Dawson", docs_url=None, redoc_url=None, openapi_url=None)
+    largest_entry = max((read_challenge(folder).limits.entry_mb << 20 for folder in server.challenges.values()), default=0) + _FORM_LIMIT
+
+    @asynccontextmanager
+    async def alive(_app: FastAPI) -> AsyncIterator[None]:
+        scorer = Scorer(server.challenges)
+        server.new_entry = scorer.tell
+        if server.challenges:
+            scorer.start()
+        yield
+        scorer.stop()
+
+    app = FastAPI(title="Dawson", docs_url=None, redoc_url=None, openapi_url=None, lifespan=alive)
     app.state.server = server
     app.mount("/static", StaticFiles(directory=str(files("dawson.web").joinpath("static"))), name="static")
-    for part in (accounts, campaigns, rate, images, experts, organise, people):
+    for part in (accounts, campaigns, challenges, rate, images, experts, organise, people):
         app.include_router(part.router)
 
     @app.get("/style.css", dependencies=[Depends(ANYBODY)])
@@ -52,7 +67,7 @@ def create_app(server: Server) -> FastAPI:
 
     @app.middleware("http")
     async def guarded(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        refused = _too_large(request)
+        refused = _too_large(request, largest_entry)
         response = refused or await call_next(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -78,14 +93,14 @@ def create_app(server: Server) -> FastAPI:
     return app
 
 
-def _too_large(request: Request) -> Response | None:
+def _too_large(request: Request, largest_entry: int) -> Response | None:
     """Bodies without a length are refused, so that none can grow while it is read."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return None
     length = request.headers.get("content-length", "")
     if "transfer-encoding" in request.headers or not length.isdigit():
         return PlainTextResponse("The length of what is sent must be told.", 411)
-    most = LARGEST_UPLOAD if request.url.path.endswith("/drawing") else _FORM_LIMIT
+    most = {"drawing": LARGEST_UPLOAD, "entries": largest_entry}.get(request.url.path.rpartition("/")[2], _FORM_LIMIT)
     return PlainTextResponse("This is too large.", 413) if int(length) > most else None
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
 
 from dawson.annotation.build import database_path
+from dawson.challenge.settings import read_challenge
 from dawson.config import StudyConfig
+from dawson.errors import ConfigError
 from dawson.storage.database import open_database
 from dawson.storage.models import Account
 from dawson.web.app import create_app
@@ -15,9 +19,20 @@ from dawson.web.security import INVITATION, INVITATION_LASTS, issue
 from dawson.web.server import Server, now
 
 
-def prepare_server(study: Path, config: StudyConfig, *, open_to_all: bool = False) -> Server:
-    """Open the database of a study and every campaign that is not in it yet."""
-    server = Server(study, open_database(database_path(study)), config, open_to_all)
+def prepare_server(study: Path, config: StudyConfig, *, open_to_all: bool = False, challenges: Sequence[Path] = ()) -> Server:
+    """Open the database of a study and every campaign that is not in it yet, and look whether the challenges can be read.
+
+    Raises
+    ------
+    ConfigError
+        A challenge cannot be read, or two have one name.
+    """
+    named = {re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-"): folder.resolve() for folder in challenges}
+    if len(named) < len(challenges) or "" in named:
+        raise ConfigError("Two challenges have the same name of their folder, or one has none.", "Give the folders other names.")
+    for folder in named.values():
+        read_challenge(folder)
+    server = Server(study, open_database(database_path(study)), config, open_to_all, named)
     server.adopt_campaigns()
     return server
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,12 +32,18 @@ class Server:
     config : StudyConfig
     open_to_all : bool
         Anybody may sign up as a volunteer.
+    challenges : mapping of str to Path
+        Folders of challenges by the name of their pages.
+    new_entry : callable
+        Called when an entry came.
     """
 
     study: Path
     sessions: sessionmaker[Session]
     config: StudyConfig
     open_to_all: bool = False
+    challenges: Mapping[str, Path] = field(default_factory=dict)
+    new_entry: Callable[[], None] = lambda: None
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     copies: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="dawson-images-"))
 

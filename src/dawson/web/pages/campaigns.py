@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from dawson.annotation.campaigns import find_campaign, settings_of
 from dawson.annotation.results import progress_of
+from dawson.challenge.settings import read_challenge
 from dawson.storage.models import Account, Campaign, Member
 from dawson.web.guard import Anybody, Volunteer, server_of
 from dawson.web.render import page
@@ -22,13 +23,14 @@ _BOARD = 20
 
 @router.get("/")
 def front(request: Request, caller: Anybody) -> HTMLResponse:
-    """All campaigns, for those who are logged in."""
+    """All campaigns and challenges, for those who are logged in."""
     campaigns: list[dict[str, Any]] = []
     if caller.account is not None:
         with server_of(request).session() as session:
             for campaign in session.scalars(select(Campaign).order_by(Campaign.closed_at.is_not(None), Campaign.name)):
                 campaigns.append({"campaign": campaign, "settings": settings_of(campaign), "progress": progress_of(session, campaign)})
-    return page(request, caller, "front.html", campaigns=campaigns)
+    challenges = {name: read_challenge(folder) for name, folder in server_of(request).challenges.items()} if caller.account else {}
+    return page(request, caller, "front.html", campaigns=campaigns, challenges=challenges)
 
 
 @router.get("/campaigns/{name}")
