@@ -38,6 +38,11 @@ def fixed_redundancy(crowd: Crowd, plan: CrowdPlan, ratings: int, rng: np.random
     return float(np.mean(right))
 
 
+def saving(cost: float, least: int | None) -> str:
+    """How much less than a fixed number of ratings; where none suffices, than the most that was tried."""
+    return f"{'' if least else 'over '}{100 * (1 - cost / (least or MOST)):.0f} %"
+
+
 def one_seed(seed: int, plan: CrowdPlan, settings: CampaignSettings, folder: Path) -> list[str]:
     """Cells of a row: see the header in `main`."""
     sessions = open_database(folder / f"{seed}.sqlite")
@@ -70,21 +75,14 @@ def one_seed(seed: int, plan: CrowdPlan, settings: CampaignSettings, folder: Pat
     # the next odd number of ratings, in favour of the fixed one
     odd = int(np.ceil(counts.mean())) | 1
     same_cost = fixed_redundancy(crowd, plan, odd, np.random.default_rng([seed, odd]))
-    accuracy, least = float((truth == told).mean()), "more than 25"
-    for ratings in range(1, MOST + 1, 2):
-        if fixed_redundancy(crowd, plan, ratings, np.random.default_rng([seed, ratings])) >= accuracy:
-            least = str(ratings)
-            break
-    saved = f"{100 * (1 - counts.mean() / int(least)):.0f} %" if least.isdigit() else f"over {100 * (1 - counts.mean() / MOST):.0f} %"
-    all_saved = (
-        f"{100 * (1 - answers / plan.items / int(least)):.0f} %"
-        if least.isdigit()
-        else f"over {100 * (1 - answers / plan.items / MOST):.0f} %"
-    )
+    accuracy = float((truth == told).mean())
+    tried = ((n, fixed_redundancy(crowd, plan, n, np.random.default_rng([seed, n]))) for n in range(1, MOST + 1, 2))
+    least = next((n for n, reached in tried if reached >= accuracy), None)
     return [
         str(seed), f"{accuracy:.3f}", f"{(truth == majority).mean():.3f}", f"{same_cost:.3f}",
         f"{mean_volunteer:.3f}", f"{100 * expert:.0f} %",
-        f"{counts.mean():.1f}", f"{answers / plan.items:.1f}", least, saved, all_saved,
+        f"{counts.mean():.1f}", f"{answers / plan.items:.1f}", str(least) if least else f"over {MOST}",
+        saving(counts.mean(), least), saving(answers / plan.items, least),
         f"{len(found & crowd.careless)} of {len(crowd.careless)}", f"{len(shut_out)} of {len(crowd.skill) - len(crowd.careless)}",
     ]  # fmt: skip
 
@@ -94,11 +92,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     arguments = parser.parse_args()
     settings = parse_campaign({"campaign": {"title": "Simulated crowd", "task": "lesion-accept"}}, "the benchmark")
-    # fmt: off
-    header = ["seed", "consensus", "majority of the same ratings", "majority at this cost, fixed", "mean volunteer", "left to experts", "ratings an item",
-              "all answers an item", "fixed redundancy as accurate", "saved", "saved, all answers", "careless found", "others shut out"]
-    # fmt: on
-    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
+    header = (
+        "seed | consensus | majority of the same ratings | majority at this cost, fixed | mean volunteer | left to experts | ratings an item | "
+        "all answers an item | fixed redundancy as accurate | saved | saved, all answers | careless found | others shut out"
+    )
+    print(f"| {header} |\n|" + "---|" * len(header.split("|")))
     with tempfile.TemporaryDirectory() as folder:
         for seed in arguments.seeds:
             print("| " + " | ".join(one_seed(seed, CrowdPlan(), settings, Path(folder))) + " |", flush=True)

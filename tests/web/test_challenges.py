@@ -63,12 +63,11 @@ def test_a_good_entry_is_kept_scored_and_ranked(served):
 
 
 def test_a_broken_entry_is_explained_case_by_case_and_does_not_count(served):
-    where = hand_in(served, "volunteer", zipped({"sub-0001_ses-01.nii": np.zeros((3, 3, 3)), "stranger.nii": np.zeros(SHAPE)})).headers[
-        "location"
-    ]
-    scored(served)
-    text = served.client("volunteer").get(where).text
-    assert "Not by the rules" in text and "sub-0001_ses-01" in text and "stranger" in text
+    for name, mask, told in (("stranger.nii", np.zeros(SHAPE), "no case"), ("sub-0001_ses-01.nii", np.zeros((3, 3, 3)), "has the shape")):
+        where = hand_in(served, "volunteer", zipped({name: mask})).headers["location"]
+        scored(served)
+        text = served.client("volunteer").get(where).text
+        assert "Not by the rules" in text and name.removesuffix(".nii") in text and told in text
     for number in range(2):
         where = hand_in(served, "volunteer", b"no zip at all %d" % number).headers["location"]
         scored(served)
