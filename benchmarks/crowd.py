@@ -93,8 +93,9 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = parse_campaign({"campaign": {"title": "Simulated crowd", "task": "lesion-accept"}}, "the benchmark")
     header = (
-        "seed | consensus | majority of the same ratings | majority at this cost, fixed | mean volunteer | left to experts | ratings an item | "
-        "all answers an item | fixed redundancy as accurate | saved | saved, all answers | careless found | others shut out"
+        "seed | consensus | majority of the same ratings | majority at this cost, fixed | mean volunteer | left to experts | "
+        "ratings an item | all answers an item | fixed redundancy as accurate | saved | saved, all answers | careless found | "
+        "others shut out"
     )
     print(f"| {header} |\n|" + "---|" * len(header.split("|")))
     with tempfile.TemporaryDirectory() as folder:
