@@ -14,11 +14,14 @@ import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 from sqlalchemy import select
 from tests.annotation.conftest import make_study
-from tests.web.conftest import PASSWORD, make_campaigns
+from tests.challenge.conftest import CASES
+from tests.web.conftest import PASSWORD, make_campaigns, open_challenge
+from tests.web.test_challenges import empty, perfect
 
 from dawson.annotation.build import CampaignPlan, build_campaign
 from dawson.annotation.items import Item
 from dawson.annotation.settings import parse_campaign
+from dawson.challenge.settings import read_challenge, write_challenge
 from dawson.config import StudyConfig
 from dawson.files import write_json
 from dawson.storage.models import CampaignItem, Rating
@@ -63,7 +66,8 @@ class Running:
     def __init__(self, study):
         import uvicorn
 
-        self.server = prepare_server(study, StudyConfig(), open_to_all=True)
+        challenge = open_challenge(study.parent / "lesions")
+        self.server = prepare_server(study, StudyConfig(), open_to_all=True, challenges=[challenge])
         self.study = study
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -89,9 +93,9 @@ def running(request, tmp_path):
     found.stop()
 
 
-def page_of(browser, running, role=None, size=(1280, 800)):
+def page_of(browser, running, role=None, context=None):
     """A page of a fresh browser, logged in; whatever a script complains of fails the test."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, base_url=running.address)
+    context = context or browser.new_context(viewport={"width": 1280, "height": 800}, base_url=running.address)
     page = context.new_page()
     page.set_default_timeout(PATIENT_MS)
     page.on("pageerror", lambda error: pytest.fail(f"script error: {error}"))
@@ -148,6 +152,46 @@ def test_expert_judges_what_raters_could_not_settle(browser, running):
         assert session.get(CampaignItem, item.id).adjudicated == "reject"
 
 
+def test_a_participant_hands_in_a_good_a_broken_and_a_late_zip(browser, running, tmp_path):
+    page = page_of(browser, running, "volunteer")
+    folder = running.server.challenges["lesions"]
+
+    def hand_in(name, content):
+        path = tmp_path / name
+        path.write_bytes(content)
+        page.goto("/")
+        page.click("text=A test")
+        page.set_input_files("[name=answer]", path)
+        page.fill("[name=method]", name)
+        page.select_option("[name=phase]", "open")
+        page.click("text=Hand in >> nth=-1")
+        page.wait_for_selector("#state, .problem")
+
+    def ended():
+        page.wait_for_function("() => !/Waits|being/.test(document.getElementById('state').textContent)", polling=500)
+        return page.inner_text("#state")
+
+    hand_in("broken.zip", b"this is no zip")
+    assert ended().startswith("Not by the rules")
+    hand_in("empty.zip", empty())
+    assert ended() == "Scored."
+    page.goto("/challenges/lesions/leaderboard/open")
+    before = page.inner_text("main")
+    hand_in("good.zip", perfect())
+    assert ended() == "Scored."
+    page.goto("/challenges/lesions/leaderboard/open")
+    assert page.inner_text("main") != before and "good.zip" in page.inner_text("main")
+    page.goto("/challenges/lesions")
+    settings = read_challenge(folder)
+    phases = tuple(phase.model_copy(update={"closes": now()}) for phase in settings.phases)
+    path = tmp_path / "late.zip"
+    path.write_bytes(perfect(CASES[:3]))
+    page.set_input_files("[name=answer]", path)
+    write_challenge(folder, settings.model_copy(update={"phases": phases}))
+    page.click("text=Hand in >> nth=-1")
+    assert "No phase of the challenge takes entries now" in page.inner_text(".problem") or "takes no entries" in page.inner_text(".problem")
+
+
 def test_manager_invites_and_organiser_releases(browser, running):
     page = page_of(browser, running)
     page.goto(f"/join/{first_invitation(running.server)}")
@@ -172,6 +216,30 @@ def test_manager_invites_and_organiser_releases(browser, running):
     other.wait_for_function("before => document.querySelector('aside p.small')?.innerText !== before", arg=first, polling=200)
     other.goto("/campaigns/accept/raters")
     assert "organiser" in other.inner_text("tbody")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (820, 1180)], ids=["desk", "tablet"])
+def test_pages_are_accessible_and_fit_the_screen(browser, running, size):
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, base_url=running.address, bypass_csp=True)
+    page = page_of(browser, running, "manager", context=context)
+    paths = ["/", "/account", "/people", "/nowhere", "/challenges/lesions"]
+    paths += [f"/campaigns/{name}{part}" for name in ("accept", "draw") for part in ("", "/rate", "/experts", "/raters")]
+    for path in paths:
+        page.goto(path)
+        if page.locator("#viewer").count():
+            loaded(page)
+        found = Axe().run(page).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical", "moderate")] == [], path
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), path
+    page.goto("/campaigns/draw/rate")
+    loaded(page)
+    if size[0] == 1280:
+        # question, images and the button are seen without scrolling
+        for name in ("#later", "#save", ".question"):
+            box = page.locator(name).bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= size[1], name
 
 
 # drawing

@@ -15,6 +15,8 @@ import time
 import httpx2
 import pytest
 from sqlalchemy import select
+from tests.annotation.conftest import make_study
+from tests.web.conftest import PASSWORD, make_campaigns
 
 from dawson.annotation.build import database_path
 from dawson.config import StudyConfig
@@ -23,8 +25,6 @@ from dawson.storage.models import ROLES, CampaignItem, Rating
 from dawson.web.security import make_account
 from dawson.web.serve import prepare_server
 from dawson.web.server import now
-from tests.annotation.conftest import make_study
-from tests.web.conftest import PASSWORD, make_campaigns
 
 KILLS = 3
 

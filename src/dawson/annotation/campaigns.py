@@ -201,7 +201,9 @@ def update_item(session: Session, item: CampaignItem, settings: CampaignSettings
     """Posterior and state of an item from its ratings as they are now."""
     if item.adjudicated:
         return
-    rows = session.execute(select(Rating.account_id, Rating.answer).where(Rating.item_id == item.id, Rating.purpose == "item")).all()
+    rows = session.execute(
+        select(Rating.account_id, Rating.answer).where(Rating.item_id == item.id, Rating.purpose == "item").order_by(Rating.id)
+    ).all()
     item.posterior, item.state = weigh_ratings([(account, answer) for account, answer in rows], settings, skills)
 
 
@@ -311,6 +313,7 @@ def _open_item(
         .outerjoin(waiting, waiting.c.item_id == CampaignItem.id)
         .where(CampaignItem.campaign_id == campaign.id, CampaignItem.role == "item", CampaignItem.state == "open")
         .where(CampaignItem.id.not_in(rated))
+        .order_by(CampaignItem.id)
     ).all()
     most = settings.end.maximum if settings.task.kind == "choice" else settings.end.drawings
     left = [Candidate(item, given + out, np.array(posterior or [1.0])) for item, given, out, posterior in rows if given + out < most]

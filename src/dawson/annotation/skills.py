@@ -112,6 +112,7 @@ def fit_skills(session: Session, campaign: Campaign, settings: CampaignSettings)
         select(Rating.item_id, Rating.account_id, Rating.answer)
         .join(CampaignItem)
         .where(CampaignItem.campaign_id == campaign.id, Rating.purpose == "item")
+        .order_by(Rating.id)
     )
     for item_id, account, answer in answers:
         given.setdefault(item_id, []).append((account, answer))
