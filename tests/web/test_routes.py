@@ -16,6 +16,7 @@ FORMS = {
     "/items/{item_id}/messages": {"text": "hello"},
     "/leases/{token}": {"answer": "accept"},
     "/leases/{token}/question": {"text": "hello"},
+    "/airlock/{identifier}": {"release": "true"},
     "/join/{invitation}": {"name": "somebody", "password": "x"},
 }
 FILLED = {
@@ -29,6 +30,7 @@ FILLED = {
     "invitation": "none",
     "entry_id": "none",
     "phase": "open",
+    "identifier": "none",
 }
 # what a role may open in part only: the page itself decides by promotion, and by whose lease it is
 DECIDES_ITSELF = {"/campaigns/{name}/experts", "/items/{item_id}", "/items/{item_id}/word", "/items/{item_id}/messages"}

@@ -21,6 +21,9 @@ def serve(
     challenge: Annotated[
         list[Path] | None, typer.Option("--challenge", help="Folder of a challenge to run; may be given many times.", show_default=False)
     ] = None,
+    mailbox: Annotated[
+        Path | None, typer.Option("--mailbox", help="Mailbox of the trusted analysis, to show its airlock.", show_default=False)
+    ] = None,
     open_signup: Annotated[bool, typer.Option("--open-signup", help="Let anybody join as a volunteer, without invitation.")] = False,
 ) -> None:
     """Serve the campaigns of a study, and challenges, as web pages, until Ctrl-C."""
@@ -30,7 +33,7 @@ def serve(
         raise MissingDependencyError(f"The pages need {error.name}.", "Install them with pip install 'dawson[web]'.") from None
     from dawson.cli.study_file import find_config
 
-    server = prepare_server(study.resolve(), find_config(study, None), open_to_all=open_signup, challenges=challenge or ())
+    server = prepare_server(study.resolve(), find_config(study, None), open_to_all=open_signup, challenges=challenge or (), mailbox=mailbox)
     address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
     if (invitation := first_invitation(server)) is not None:
         say(f"Make the account of the first manager here, once: {address}/join/{invitation}")

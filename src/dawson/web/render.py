@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from dawson import __version__
-from dawson.web.guard import Caller
+from dawson.web.guard import Caller, server_of
 
 
 @cache
@@ -25,10 +25,18 @@ def _environment() -> Environment:
 
 def page(request: Request, caller: Caller, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page for whoever asks."""
+    server = server_of(request)
     filled = (
         _environment()
         .get_template(template)
-        .render(version=__version__, who=caller, path=request.url.path, open_to_all=request.app.state.server.open_to_all, **context)
+        .render(
+            version=__version__,
+            who=caller,
+            path=request.url.path,
+            open_to_all=server.open_to_all,
+            airlock=server.mailbox is not None,
+            **context,
+        )
     )
     return HTMLResponse(filled, status)
 

@@ -19,7 +19,9 @@ from dawson.web.security import INVITATION, INVITATION_LASTS, issue
 from dawson.web.server import Server, now
 
 
-def prepare_server(study: Path, config: StudyConfig, *, open_to_all: bool = False, challenges: Sequence[Path] = ()) -> Server:
+def prepare_server(
+    study: Path, config: StudyConfig, *, open_to_all: bool = False, challenges: Sequence[Path] = (), mailbox: Path | None = None
+) -> Server:
     """Open the database of a study and every campaign that is not in it yet, and look whether the challenges can be read.
 
     Raises
@@ -32,7 +34,7 @@ def prepare_server(study: Path, config: StudyConfig, *, open_to_all: bool = Fals
         raise ConfigError("Two challenges have the same name of their folder, or one has none.", "Give the folders other names.")
     for folder in named.values():
         read_challenge(folder)
-    server = Server(study, open_database(database_path(study)), config, open_to_all, named)
+    server = Server(study, open_database(database_path(study)), config, open_to_all, named, mailbox)
     server.adopt_campaigns()
     return server
 

@@ -34,6 +34,8 @@ class Server:
         Anybody may sign up as a volunteer.
     challenges : mapping of str to Path
         Folders of challenges by the name of their pages.
+    mailbox : Path or None
+        Of the trusted analysis, whose airlock is shown.
     new_entry : callable
         Called when an entry came.
     """
@@ -43,6 +45,7 @@ class Server:
     config: StudyConfig
     open_to_all: bool = False
     challenges: Mapping[str, Path] = field(default_factory=dict)
+    mailbox: Path | None = None
     new_entry: Callable[[], None] = lambda: None
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     copies: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="dawson-images-"))
