@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi import Path as InPath
 from fastapi.exceptions import HTTPException
 
 from dawson.storage.models import Account
@@ -109,3 +110,5 @@ Anybody: TypeAlias = Annotated[Caller, Depends(ANYBODY)]
 Volunteer: TypeAlias = Annotated[Caller, Depends(at_least("volunteer"))]
 Organiser: TypeAlias = Annotated[Caller, Depends(at_least("organiser"))]
 Manager: TypeAlias = Annotated[Caller, Depends(at_least("manager"))]
+Key: TypeAlias = Annotated[int, InPath(ge=1, le=2**31 - 1)]
+"""The number of a row in an address, small enough for every database."""

@@ -140,7 +140,7 @@ def make_token(request: Request, caller: Volunteer, title: Annotated[str, Form(m
     """A token for a program; it is shown once."""
     with server_of(request).session() as session:
         account = session.get_one(Account, caller.account_id)
-        secret = issue(session, TOKEN, now(), TOKEN_LASTS, account=account, title=title)
+        secret = issue(session, TOKEN, now(), TOKEN_LASTS, account=account, title=title.replace("\0", ""))
     return _account_page(request, caller, secret=secret)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dawson.annotation.campaigns import adjudicate, settings_of, shown_item
 from dawson.storage.models import Account, Campaign, CampaignItem, Member, Message, Rating
-from dawson.web.guard import Caller, Volunteer, server_of
+from dawson.web.guard import Caller, Key, Volunteer, server_of
 from dawson.web.pages.campaigns import campaign_or_404
 from dawson.web.pages.images import viewer_of
 from dawson.web.render import page
@@ -44,7 +44,7 @@ def queue(request: Request, caller: Volunteer, name: str) -> HTMLResponse:
 
 
 @router.get("/items/{item_id}")
-def item_page(request: Request, caller: Volunteer, item_id: int) -> HTMLResponse:
+def item_page(request: Request, caller: Volunteer, item_id: Key) -> HTMLResponse:
     """One item with everything that was said of it."""
     with server_of(request).session() as session:
         item = _item(session, caller, item_id)
@@ -66,7 +66,7 @@ def item_page(request: Request, caller: Volunteer, item_id: int) -> HTMLResponse
 
 
 @router.post("/items/{item_id}/word")
-def last_word(request: Request, caller: Volunteer, item_id: int, answer: Annotated[str, Form(max_length=64)]) -> Response:
+def last_word(request: Request, caller: Volunteer, item_id: Key, answer: Annotated[str, Form(max_length=64)]) -> Response:
     """The last word on an item; of a drawing, which rater's counts is not asked: all stay in the release."""
     with server_of(request).session() as session:
         item = _item(session, caller, item_id)
@@ -77,16 +77,16 @@ def last_word(request: Request, caller: Volunteer, item_id: int, answer: Annotat
 
 
 @router.post("/items/{item_id}/messages")
-def reply(request: Request, caller: Volunteer, item_id: int, text: Annotated[str, Form(min_length=1, max_length=2000)]) -> Response:
+def reply(request: Request, caller: Volunteer, item_id: Key, text: Annotated[str, Form(min_length=1, max_length=2000)]) -> Response:
     """An answer in the item's thread."""
     with server_of(request).session() as session:
         item = _item(session, caller, item_id)
         assert caller.account is not None
-        session.add(Message(item_id=item.id, account_id=caller.account.id, text=text.strip(), at=now()))
+        session.add(Message(item_id=item.id, account_id=caller.account.id, text=text.replace("\0", "").strip(), at=now()))
     return RedirectResponse(f"/items/{item_id}", 303)
 
 
-def _item(session: Session, caller: Caller, item_id: int) -> CampaignItem:
+def _item(session: Session, caller: Caller, item_id: Key) -> CampaignItem:
     item = session.get(CampaignItem, item_id)
     if item is None:
         raise HTTPException(404, "There is no such item.")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Request
+from fastapi import Path as InPath
 from fastapi.exceptions import HTTPException
 from fastapi.responses import FileResponse
 from sqlalchemy import select
@@ -20,7 +21,7 @@ from dawson.annotation.standing import TUTORIAL
 from dawson.cohort.nifti_copy import copy_nifti
 from dawson.files import atomic_path
 from dawson.storage.models import CampaignItem, Lease, Member, Rating
-from dawson.web.guard import Caller, Volunteer, server_of
+from dawson.web.guard import Caller, Key, Volunteer, server_of
 from dawson.web.server import Server
 
 router = APIRouter()
@@ -46,7 +47,7 @@ def viewer_of(item: CampaignItem, settings: CampaignSettings, *, drawing: bool, 
 
 
 @router.get("/items/{item_id}/{which}/{number}.nii.gz")
-def image(request: Request, caller: Volunteer, item_id: int, which: str, number: int) -> FileResponse:
+def image(request: Request, caller: Volunteer, item_id: Key, which: str, number: Annotated[int, InPath(ge=0, le=99)]) -> FileResponse:
     """One image of an item."""
     server = server_of(request)
     with server.session() as session:

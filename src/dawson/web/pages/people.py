@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import select
 
 from dawson.storage.models import ROLES, Account
-from dawson.web.guard import Caller, Manager, server_of
+from dawson.web.guard import Caller, Key, Manager, server_of
 from dawson.web.render import page
 from dawson.web.security import INVITATION, INVITATION_LASTS, end_tickets, issue
 from dawson.web.server import now
@@ -34,7 +34,7 @@ def invite(request: Request, caller: Manager, role: Annotated[Role, Form()]) -> 
 
 
 @router.post("/people/{account_id}/role")
-def change_role(request: Request, caller: Manager, account_id: int, role: Annotated[Role, Form()]) -> Response:
+def change_role(request: Request, caller: Manager, account_id: Key, role: Annotated[Role, Form()]) -> Response:
     """Give an account another role; it must log in again."""
     with server_of(request).session() as session:
         account = _other(session.get(Account, account_id), caller)
@@ -44,7 +44,7 @@ def change_role(request: Request, caller: Manager, account_id: int, role: Annota
 
 
 @router.post("/people/{account_id}/close")
-def close(request: Request, caller: Manager, account_id: int) -> Response:
+def close(request: Request, caller: Manager, account_id: Key) -> Response:
     """Close an account, or open it again."""
     with server_of(request).session() as session:
         account = _other(session.get(Account, account_id), caller)

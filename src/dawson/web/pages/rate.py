@@ -14,7 +14,7 @@ from dawson.annotation.campaigns import give_back, member_of, record_answer, set
 from dawson.annotation.drawing_answers import record_drawing
 from dawson.annotation.standing import TUTORIAL
 from dawson.storage.models import Account, CampaignItem, Lease, Message, Rating
-from dawson.web.guard import Caller, Volunteer, server_of
+from dawson.web.guard import Caller, Key, Volunteer, server_of
 from dawson.web.pages.campaigns import campaign_or_404
 from dawson.web.pages.images import viewer_of
 from dawson.web.render import page
@@ -97,13 +97,13 @@ def ask(request: Request, caller: Volunteer, token: str, text: Annotated[str, Fo
     """A question to the experts about the item at hand."""
     with server_of(request).session() as session:
         lease = _own_lease(session, caller, token)
-        session.add(Message(item_id=lease.item_id, account_id=lease.account_id, text=text.strip(), at=now()))
+        session.add(Message(item_id=lease.item_id, account_id=lease.account_id, text=text.replace("\0", "").strip(), at=now()))
         name = lease.item.campaign.name
     return RedirectResponse(f"/campaigns/{name}/rate", 303)
 
 
 @router.get("/feedback/{rating}")
-def feedback(request: Request, caller: Volunteer, rating: int) -> HTMLResponse:
+def feedback(request: Request, caller: Volunteer, rating: Key) -> HTMLResponse:
     """What would have been right, of one's own answer to an item of the tutorial."""
     with server_of(request).session() as session:
         given = session.get(Rating, rating)
