@@ -24,6 +24,10 @@ def serve(
     mailbox: Annotated[
         Path | None, typer.Option("--mailbox", help="Mailbox of the trusted analysis, to show its airlock.", show_default=False)
     ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Make a simulated study with campaigns and challenges in this folder first (minutes, once).")
+    ] = False,
+    jobs: options.Jobs = 0,
     open_signup: Annotated[bool, typer.Option("--open-signup", help="Let anybody join as a volunteer, without invitation.")] = False,
 ) -> None:
     """Serve the campaigns of a study, and challenges, as web pages, until Ctrl-C."""
@@ -33,7 +37,14 @@ def serve(
         raise MissingDependencyError(f"The pages need {error.name}.", "Install them with pip install 'dawson[web]'.") from None
     from dawson.cli.study_file import find_config
 
-    server = prepare_server(study.resolve(), find_config(study, None), open_to_all=open_signup, challenges=challenge or (), mailbox=mailbox)
+    challenges = list(challenge or ())
+    if demo:
+        from dawson.cli.serve_demo import make_demo
+        from dawson.parallel import resolve_jobs
+
+        study, made = make_demo(study, resolve_jobs(jobs))
+        challenges += made
+    server = prepare_server(study.resolve(), find_config(study, None), open_to_all=open_signup, challenges=challenges, mailbox=mailbox)
     address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
     if (invitation := first_invitation(server)) is not None:
         say(f"Make the account of the first manager here, once: {address}/join/{invitation}")

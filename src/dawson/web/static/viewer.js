@@ -100,7 +100,8 @@
     else viewer.setOpacity(viewer.volumes.length - 1, value);
   });
   slider("home")?.addEventListener("click", home);
-  showPlane(0);
+  // two visits are compared in large slices
+  showPlane(told.earlier.length ? 1 : 0);
 
   // drawing
   let tool = "look";
