@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from dawson.lesions.recipe import InferencePart
 
 GRID_MM = 1.0
+_STEP = 32
+"""Windows are multiples of it: a network halves its resolution at most five times."""
 _MARGIN = 4
 
 
@@ -105,7 +108,8 @@ def sliding_windows(
         return result
     box = union_box(brain, margin=_MARGIN)
     piece = torch.from_numpy(np.ascontiguousarray(images[(slice(None), *box)]))[None].to(memory_format=torch.channels_last_3d)
-    window = (part.window,) * 3
+    # no larger than the brain: what is black beyond it would count in the normalisation of each instance
+    window = tuple(min(part.window, _STEP * math.ceil(size / _STEP)) for size in piece.shape[2:])
     inferer = SlidingWindowInferer(window, 1, part.overlap, mode="gaussian", padding_mode="constant", cval=BLACK)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

@@ -101,10 +101,10 @@ class OptimisationPart(Section):
 class EnsemblePart(Section):
     """Members are the first `members` of `folds` patient-grouped folds: each validates on its own people."""
 
-    members: Annotated[int, Field(ge=1)] = 4
+    members: Annotated[int, Field(ge=1)] = 2
     folds: Annotated[int, Field(ge=2)] = 5
     validation_scans: Annotated[int, Field(ge=1)] = 12
-    thresholds: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+    thresholds: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
     minimum_volumes_mm3: tuple[float, ...] = (3.0, 8.0)
 
     @model_validator(mode="after")
@@ -115,9 +115,12 @@ class EnsemblePart(Section):
 
 
 class InferencePart(Section):
-    """Windows that slide over the brain; neighbours share `overlap` of their side."""
+    """Windows that slide over the brain; neighbours share `overlap` of their side.
 
-    window: Annotated[int, Field(ge=16)] = 96
+    A window that holds the whole brain is one pass: the normalisation of each instance then sees the same share of lesion everywhere.
+    """
+
+    window: Annotated[int, Field(ge=16)] = 192
     overlap: Annotated[float, Field(ge=0, le=0.75)] = 0.25
     flip: bool = False
 
