@@ -137,6 +137,16 @@ def summary(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def false_alarms(table: pd.DataFrame) -> str:
+    """What each segmenter marks in people without any lesion, for whom Dice is 1 or 0."""
+    free = table[table["truth_ml"] == 0]
+    return "\n".join(
+        f"Without lesions, {maker}: {int((own['n_predicted'] == 0).sum())} of {len(own)} scans left empty, "
+        f"{own['n_predicted'].mean():.1f} false lesions and {own['predicted_ml'].mean():.2f} mL a scan"
+        for maker, own in free.groupby("segmenter")
+    )
+
+
 def coverage(table: pd.DataFrame) -> str:
     """Markdown: how often the intervals hold the truth, exact (Clopper-Pearson) 95 % intervals, and how wide they are."""
     if "counted" not in table:
@@ -183,8 +193,12 @@ def main() -> None:
         if real:
             draw(scan, {segmenter.maker: mask for segmenter, (_, mask) in zip(segmenters, found, strict=True)}, work / f"{scan.name}.png")
         write_tsv(work / "scores.tsv", pd.DataFrame(rows))
-    print(summary(pd.DataFrame(rows)))
-    print(coverage(pd.DataFrame(rows)))
+    table = pd.DataFrame(rows)
+    for title, part in (("With lesions", table[table["truth_ml"] > 0]), ("All", table)):
+        if title == "With lesions" or len(part) > len(table[table["truth_ml"] > 0]):
+            print(f"{title}:\n\n{summary(part)}\n")
+    print(false_alarms(table))
+    print(coverage(table))
 
 
 if __name__ == "__main__":

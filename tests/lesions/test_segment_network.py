@@ -9,6 +9,7 @@ import torch
 from dawson.errors import ConfigError
 from dawson.lesions.network import InstanceNorm, build_network, lesion_loss
 from dawson.lesions.recipe import LesionRecipe, NetworkPart, parse_recipe, read_recipe
+from dawson.lesions.weights import SHIPPED, read_lesion_model
 
 SMALL = NetworkPart(widths=(4, 6, 8), supervised=2)
 
@@ -34,6 +35,13 @@ def test_the_shipped_ensemble_stays_below_20_megabytes():
     recipe = LesionRecipe()
     weights = sum(value.numel() for value in build_network(recipe.network, 0).parameters())
     assert weights * 4 * recipe.ensemble.members < 20e6
+
+
+def test_the_shipped_model_is_what_the_recipe_makes():
+    model = read_lesion_model()
+    assert model.recipe == LesionRecipe() and len(model.weights()) == LesionRecipe().ensemble.members
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 20e6
+    assert model.description["SimulatedData"] is True and model.intervals is not None
 
 
 def test_loss_is_least_at_a_soft_target():
