@@ -57,6 +57,7 @@ def test_a_fourth_axis_of_one_is_no_matter(tiny_study):
         (gzip.compress(bytes(50_000_000)), "unpacks to more"),
         (gzip.compress(nib.Nifti1Image(np.zeros(SHAPE, np.uint8), AFFINE).to_bytes()[:400]), "no NIfTI"),
     ],
+    ids=["nothing", "zip", "broken", "slices", "volumes", "elsewhere", "two", "nan", "half", "bomb", "cut"],
 )
 def test_what_is_no_drawing_of_the_image_is_refused(tiny_study, data, message):
     with pytest.raises(AnnotationError, match=message):

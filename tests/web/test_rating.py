@@ -210,3 +210,20 @@ def test_withdrawn_people_are_not_shown_any_more(served):
     with served.server.session() as session:
         rows = session.scalars(select(CampaignItem).where(CampaignItem.state == "withdrawn")).all()
     assert {shown_of(row).participant_id for row in rows} == {shown.participant_id}
+
+
+def test_the_library_shows_shared_reports_and_cards_alone(served):
+    study = served.server.study
+    for path, text in (
+        ("experiments/first/report-shared.html", "<h1>Shared</h1>"),
+        ("experiments/first/report.html", "<h1>Everybody by name</h1>"),
+        ("models/first/card.md", "A <b>card</b>"),
+    ):
+        (study / path).parent.mkdir(parents=True, exist_ok=True)
+        (study / path).write_text(text)
+    client = served.client("volunteer")
+    assert client.get("/library").text.count("first") == 4
+    assert "Shared" in client.get("/library/reports/first").text
+    assert "&lt;b&gt;card" in client.get("/library/models/first").text
+    for name in ("..%2F..", "first%2Freport.html", "none"):
+        assert client.get(f"/library/reports/{name}").status_code == 404

@@ -83,5 +83,9 @@ def flush_to_disk(sessions: sessionmaker[Session]) -> None:
     """Let nothing that was deleted stay in SQLite's journal; a PostgreSQL server sees to that by itself."""
     engine = sessions.kw["bind"]
     if engine.dialect.name == "sqlite":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        # outside of any transaction, which SQLAlchemy's own connections begin
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()

@@ -18,7 +18,7 @@ from dawson.annotation.drawings import LARGEST_UPLOAD
 from dawson.challenge.settings import read_challenge
 from dawson.errors import AnnotationError
 from dawson.web.guard import ANYBODY, Caller, caller_of
-from dawson.web.pages import accounts, airlock, campaigns, challenges, experts, images, organise, people, rate
+from dawson.web.pages import accounts, airlock, campaigns, challenges, experts, images, library, organise, people, rate
 from dawson.web.render import page, style_sheet
 from dawson.web.scoring import Scorer
 from dawson.web.server import Server
@@ -52,7 +52,7 @@ def create_app(server: Server) -> FastAPI:
     app = FastAPI(title="Dawson", docs_url=None, redoc_url=None, openapi_url=None, lifespan=alive)
     app.state.server = server
     app.mount("/static", StaticFiles(directory=str(files("dawson.web").joinpath("static"))), name="static")
-    for part in (accounts, airlock, campaigns, challenges, rate, images, experts, organise, people):
+    for part in (accounts, airlock, campaigns, challenges, rate, images, experts, library, organise, people):
         app.include_router(part.router)
 
     @app.get("/style.css", dependencies=[Depends(ANYBODY)])

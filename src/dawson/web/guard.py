@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import HTTPException
 
-from dawson.storage.models import Account
+from dawson.storage.models import Account, Ticket
 from dawson.web.security import SESSION, TOKEN, find_ticket, may, same
 from dawson.web.server import Server, now
 
@@ -60,15 +61,13 @@ def server_of(request: Request) -> Server:
 async def caller_of(request: Request) -> Caller:
     """Who asks, by cookie or by a program's token; a change by cookie must carry the form's secret."""
     refuse_other_origins(request)
-    server = server_of(request)
     bearer = request.headers.get("authorization", "")
-    with server.session() as session:
-        if bearer.lower().startswith("bearer "):
-            ticket = find_ticket(session, TOKEN, bearer[7:].strip(), now())
-            if ticket is None:
-                raise HTTPException(401, "The token is not known or has ended.")
-            return Caller(ticket.account)
-        ticket = find_ticket(session, SESSION, request.cookies.get(COOKIE, ""), now())
+    if bearer.lower().startswith("bearer "):
+        ticket = await run_in_threadpool(_ticket, request, TOKEN, bearer[7:].strip())
+        if ticket is None:
+            raise HTTPException(401, "The token is not known or has ended.")
+        return Caller(ticket.account)
+    ticket = await run_in_threadpool(_ticket, request, SESSION, request.cookies.get(COOKIE, ""))
     if ticket is None:
         return Caller(None)
     if request.method not in _SAFE:
@@ -78,6 +77,11 @@ async def caller_of(request: Request) -> Caller:
         if not same(sent, ticket.guard):
             raise HTTPException(403, "The form is too old. Load the page again.")
     return Caller(ticket.account, ticket.guard)
+
+
+def _ticket(request: Request, kind: str, secret: str) -> Ticket | None:
+    with server_of(request).session() as session:
+        return find_ticket(session, kind, secret, now())
 
 
 def refuse_other_origins(request: Request) -> None:

@@ -213,5 +213,11 @@
   function slice(step) {
     const along = { 1: [0, step, 0], 2: [step, 0, 0] }[planes[plane]] ?? [0, 0, step];
     viewer.moveCrosshairInVox(...along);
+    // keys are not among what viewers tell each other
+    const place = viewer.frac2mm(viewer.scene.crosshairPos);
+    for (const other of viewers.slice(1)) {
+      other.scene.crosshairPos = other.mm2frac([place[0], place[1], place[2]]);
+      other.drawScene();
+    }
   }
 })();
