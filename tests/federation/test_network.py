@@ -149,11 +149,13 @@ def test_a_kit_fits_one_site_only(network: LocalNetwork) -> None:
         read_kit(network.kits["seoul"], "coordinator")
 
 
+@pytest.mark.slow
 def test_a_job_that_no_site_takes_tells_why(network: LocalNetwork, trained: Path, tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"0 sites take part.*oxford: refused: purpose"):
         network.run(plan("wrong", purpose="general-research"), tmp_path, timeout_s=120)
 
 
+@pytest.mark.slow
 def test_a_killed_site_and_a_killed_coordinator_are_survived(network: LocalNetwork, trained: Path, tmp_path: Path) -> None:
     long = plan("long", rounds=4)
     first = submit(network.researcher, long, patience_s=PATIENCE_S)

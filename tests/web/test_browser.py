@@ -232,7 +232,7 @@ def test_manager_invites_and_organiser_releases(browser, running):
     assert rated and (running.study / "derivatives" / "accept-v1" / "labels.tsv").is_file()
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (820, 1180)], ids=["desk", "tablet"])
+@pytest.mark.parametrize("size", [(1280, 800), pytest.param((820, 1180), marks=pytest.mark.slow)], ids=["desk", "tablet"])
 def test_pages_are_accessible_and_fit_the_screen(browser, running, size):
     from axe_playwright_python.sync_playwright import Axe
 
