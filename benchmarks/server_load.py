@@ -40,7 +40,7 @@ from dawson.web.server import now
 
 PEOPLE, CASES, SCORING, PASSWORD = 300, 40, 5, "a long password"
 SHAPE = (182, 218, 182)
-ITEM, ANSWER, PAGE = "next item", "answer", "page of the campaign"
+LOGIN, ITEM, ANSWER, PAGE = "login, all at once", "next item", "answer", "page of the campaign"
 
 
 def make_study(root: Path, raters: int) -> None:
@@ -95,10 +95,16 @@ def make_challenge(folder: Path) -> bytes:
     return packed.getvalue()
 
 
-async def rater(address: str, name: str, end: float, think: float, rng: np.random.Generator, took: dict[str, list[float]]) -> None:
-    """One person: the campaign's page, then item after item."""
+async def rater(
+    address: str, name: str, begin: asyncio.Barrier, seconds: float, think: float, rng: np.random.Generator, took: dict[str, list[float]]
+) -> None:
+    """One person: item after item, and the campaign's page before every fifth. It begins when all have logged in."""
     async with httpx2.AsyncClient(base_url=address, headers={"accept": "text/html"}, timeout=60) as client:
+        asked = time.perf_counter()
         await client.post("/login", data={"name": name, "password": PASSWORD})
+        took[LOGIN].append(time.perf_counter() - asked)
+        await begin.wait()
+        end, rated = time.monotonic() + seconds, 0
         await asyncio.sleep(rng.uniform(0, 2 * think))
 
         async def timed(kind: str, method: str, path: str, **more: object) -> httpx2.Response:
@@ -108,8 +114,10 @@ async def rater(address: str, name: str, end: float, think: float, rng: np.rando
             assert answer.status_code < 400, answer.status_code
             return answer
 
-        await timed(PAGE, "GET", "/campaigns/load")
         while time.monotonic() < end:
+            if rated % 5 == 0:
+                await timed(PAGE, "GET", "/campaigns/load")
+            rated += 1
             page = (await timed(ITEM, "GET", "/campaigns/load/rate")).text
             if "/leases/" not in page:
                 return
@@ -145,9 +153,9 @@ async def entries(address: str, answer: bytes, end: float) -> int:
 
 async def everybody(address: str, raters: int, seconds: float, think: float, answer: bytes) -> tuple[dict[str, list[float]], int]:
     """All raters at once, and the entries."""
-    took: dict[str, list[float]] = {PAGE: [], ITEM: [], ANSWER: []}
-    end = time.monotonic() + seconds
-    people = [rater(address, f"rater{number}", end, think, np.random.default_rng(number), took) for number in range(raters)]
+    took: dict[str, list[float]] = {LOGIN: [], PAGE: [], ITEM: [], ANSWER: []}
+    begin, end = asyncio.Barrier(raters), time.monotonic() + seconds
+    people = [rater(address, f"rater{number}", begin, seconds, think, np.random.default_rng(number), took) for number in range(raters)]
     *_, sent = await asyncio.gather(*people, entries(address, answer, end))
     return took, int(sent or 0)
 
