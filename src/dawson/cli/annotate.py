@@ -102,6 +102,7 @@ def tasks(as_json: options.AsJson = False) -> None:
 @app.command("status")
 def status(study: options.Study, as_json: options.AsJson = False) -> None:
     """How far the campaigns of a study are."""
+    _rooms()
     from sqlalchemy import select
 
     from dawson.annotation.campaigns import settings_of
