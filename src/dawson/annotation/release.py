@@ -22,10 +22,13 @@ from dawson.annotation.results import agreement, labels_table, raters_table, rat
 from dawson.annotation.settings import CampaignSettings
 from dawson.cohort.bids import write_dataset_description
 from dawson.cohort.checksums import write_checksums
+from dawson.cohort.consent import governance_of
 from dawson.cohort.dataset import Cohort, read_cohort
 from dawson.cohort.scan import Scan
+from dawson.config import GovernanceSection
 from dawson.errors import AnnotationError
 from dawson.files import atomic_path, write_json, write_sidecar, write_tsv
+from dawson.governance.gate import rule, use_of
 from dawson.lesions.consensus import consensus_of_study
 from dawson.lesions.scan_images import lesion_file
 from dawson.storage.models import Campaign, CampaignItem
@@ -136,6 +139,13 @@ def release_labels(session: Session, study: Path, campaign: Campaign, allowed: S
 def people_of(session: Session, campaign: Campaign) -> list[str]:
     """Everybody whom a campaign shows."""
     return sorted({item.participant_id for item in _items(session, campaign).values()})
+
+
+def allowed_people(session: Session, study: Path, campaign: Campaign, section: GovernanceSection) -> tuple[str, ...]:
+    """Whom of a campaign a release may hold at this moment; where consent is managed, the question is logged."""
+    governance = governance_of(study, section)
+    use = use_of(governance, "annotate", public=settings_of(campaign).campaign.public)
+    return rule(study, people_of(session, campaign), use, managed=governance.managed).allowed
 
 
 def _described(settings: CampaignSettings) -> dict[str, str]:

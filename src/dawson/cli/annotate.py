@@ -128,20 +128,16 @@ def release(study: options.Study, name: Name, as_json: options.AsJson = False) -
     """Write the labels as they are now, as the next version: derivatives/NAME-vN."""
     _rooms()
     from dawson.annotation.campaigns import find_campaign, settings_of
-    from dawson.annotation.release import people_of, release_labels
+    from dawson.annotation.release import allowed_people, release_labels
     from dawson.cli.study_file import find_config
-    from dawson.cohort.consent import governance_of
-    from dawson.governance.gate import rule, use_of
 
     study = study.resolve()
-    governance = governance_of(study, find_config(study, None).governance)
     with _database(study).begin() as session:
         campaign = find_campaign(session, name)
         if campaign is None:
             raise AnnotationError(f"{study} has no campaign {name!r} that was opened.", "`dawson annotate status` lists them.")
-        public = settings_of(campaign).campaign.public
-        ruling = rule(study, people_of(session, campaign), use_of(governance, "annotate", public=public), managed=governance.managed)
-        found = release_labels(session, study, campaign, ruling.allowed, datetime.now(UTC))
+        allowed = allowed_people(session, study, campaign, find_config(study, None).governance)
+        found = release_labels(session, study, campaign, allowed, datetime.now(UTC))
         simulated = settings_of(campaign).campaign.simulated
     if as_json:
         show_json({"folder": str(found.folder), "version": found.version, "items": found.items, "people": found.people})

@@ -8,14 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from dawson.annotation.campaigns import drop_leases, settings_of
-from dawson.annotation.release import people_of, release_labels, releases_of
+from dawson.annotation.release import allowed_people, release_labels, releases_of
 from dawson.annotation.results import agreement, progress_of, raters_table
-from dawson.cohort.consent import governance_of
-from dawson.governance.gate import rule, use_of
 from dawson.web.guard import Organiser, server_of
 from dawson.web.pages.campaigns import campaign_or_404
 from dawson.web.render import page
-from dawson.web.server import Server, now
+from dawson.web.server import now
 
 router = APIRouter()
 
@@ -43,8 +41,7 @@ def release(request: Request, caller: Organiser, name: str) -> Response:
     server = server_of(request)
     with server.session() as session:
         campaign = campaign_or_404(session, name)
-        public = settings_of(campaign).campaign.public
-        allowed = allowed_now(server, people_of(session, campaign), public=public)
+        allowed = allowed_people(session, server.study, campaign, server.config.governance)
         release_labels(session, server.study, campaign, allowed, now())
     return RedirectResponse(f"/campaigns/{name}/raters", 303)
 
@@ -57,9 +54,3 @@ def close(request: Request, caller: Organiser, name: str) -> Response:
         campaign.closed_at = None if campaign.closed_at else now()
         drop_leases(session, campaign)
     return RedirectResponse(f"/campaigns/{name}", 303)
-
-
-def allowed_now(server: Server, people: list[str], *, public: bool) -> tuple[str, ...]:
-    """Who of a campaign's people may be in a release at this moment."""
-    governance = governance_of(server.study, server.config.governance)
-    return rule(server.study, people, use_of(governance, "annotate", public=public), managed=governance.managed).allowed
