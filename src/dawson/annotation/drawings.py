@@ -18,6 +18,7 @@ from dawson.annotation.items import Item
 from dawson.errors import AnnotationError, ImageError
 from dawson.files import atomic_path, write_sidecar
 from dawson.imaging.template import TEMPLATE_SPACE
+from dawson.imaging.tissue import dice
 from dawson.lesions.rater_masks import read_mask
 from dawson.preprocess.scan import in_template_space, is_simulated
 
@@ -99,17 +100,12 @@ def keep_drawing(path: Path, mask: NDArray[np.uint8], drawn_on: Path) -> None:
 
 def pairwise_dice(masks: Sequence[NDArray[np.bool_]]) -> list[float]:
     """Dice of every two masks; of two empty ones 1."""
-    return [_dice(one, other) for one, other in combinations(masks, 2)]
+    return [dice(one, other) for one, other in combinations(masks, 2)]
 
 
 def agrees_with(mask: NDArray[Any], known: Path, least: float) -> bool:
     """Whether a drawing reaches a Dice with the known mask."""
-    return _dice(mask > 0, read_mask(known)[0]) >= least
-
-
-def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    total = int(one.sum()) + int(other.sum())
-    return 2 * int((one & other).sum()) / total if total else 1.0
+    return dice(mask > 0, read_mask(known)[0]) >= least
 
 
 def _header_of(path: Path) -> Any:

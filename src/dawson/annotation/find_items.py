@@ -79,7 +79,7 @@ def find_items(
     known = _known_answers(sources.gold_table) if sources.gold_table else {}
     found: list[Item] = []
     left_out: dict[str, str] = {}
-    for scans in _visits(cohort, 2 if settings.task.shows == "pair" else 1):
+    for scans in cohort.visits(2 if settings.task.shows == "pair" else 1):
         try:
             found += _items_of(scans, cohort.root, derivatives, settings, sources, known)
         except DawsonError as error:
@@ -89,13 +89,6 @@ def find_items(
     if settings.task.gold.startswith("column:"):
         found = _by_column(found, cohort, settings)
     return _with_roles(found, settings, gold, np.random.default_rng(seed)), left_out
-
-
-def _visits(cohort: Cohort, together: int) -> list[tuple[Scan, ...]]:
-    people: dict[str, list[Scan]] = {}
-    for scan in sorted(cohort.scans):
-        people.setdefault(scan.participant_id, []).append(scan)
-    return [tuple(scans[at : at + together]) for scans in people.values() for at in range(len(scans) - together + 1)]
 
 
 def _items_of(

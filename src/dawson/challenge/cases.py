@@ -176,12 +176,12 @@ def true_mask(case: Case) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
 
 def _visits(cohort: Cohort, task: Task) -> list[tuple[Scan, ...]]:
     """Scans that cases are made of: every one, or every two that follow each other; for tables the first of each person."""
-    people: dict[str, list[Scan]] = {}
-    for scan in sorted(cohort.scans):
-        people.setdefault(scan.participant_id, []).append(scan)
     if task.answer == "table":
-        return [(scans[0],) for scans in people.values()]
-    return [tuple(scans[start : start + task.visits]) for scans in people.values() for start in range(len(scans) - task.visits + 1)]
+        first: dict[str, tuple[Scan, ...]] = {}
+        for visit in cohort.visits():
+            first.setdefault(visit[0].participant_id, visit)
+        return list(first.values())
+    return cohort.visits(task.visits)
 
 
 def _truth_masks(scans: tuple[Scan, ...], derivatives: Path, task: Task, maker: str) -> tuple[Path, ...]:

@@ -62,6 +62,19 @@ class Cohort:
         """
         return _joined(self.participants, self.sessions, "left")
 
+    def visits(self, together: int = 1) -> list[tuple[Scan, ...]]:
+        """Every run of so many scans of a person that follow each other, person by person.
+
+        Parameters
+        ----------
+        together : int
+            1 for every scan on its own, 2 for every pair of neighbours.
+        """
+        people: dict[str, list[Scan]] = {}
+        for scan in sorted(self.scans):
+            people.setdefault(scan.participant_id, []).append(scan)
+        return [tuple(scans[at : at + together]) for scans in people.values() for at in range(len(scans) - together + 1)]
+
     def select(self, where: str) -> Cohort:
         """The part of the cohort that an expression chooses, session by session.
 

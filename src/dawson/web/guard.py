@@ -37,10 +37,10 @@ class Caller:
     guard: str = ""
 
     @property
-    def account_id(self) -> int:
-        """Of a caller who is logged in, which the guards of all but open routes make sure of."""
+    def own(self) -> Account:
+        """The account of a caller who is logged in, which the guards of all but open routes make sure of."""
         assert self.account is not None
-        return self.account.id
+        return self.account
 
     @property
     def role(self) -> str:

@@ -120,11 +120,10 @@ def change_password(
     new: Annotated[str, Form(max_length=200)],
 ) -> Response:
     """Change the password, which logs out everywhere else."""
-    assert caller.account is not None
     try:
         with server_of(request).session() as session:
             address = request.client.host if request.client else ""
-            account = check_login(session, caller.account.name, old, address, now())
+            account = check_login(session, caller.own.name, old, address, now())
             if account is not None:
                 account.password = hash_password(new, account.name)
                 end_tickets(session, account)
@@ -139,7 +138,7 @@ def change_password(
 def make_token(request: Request, caller: Volunteer, title: Annotated[str, Form(min_length=1, max_length=80)]) -> HTMLResponse:
     """A token for a program; it is shown once."""
     with server_of(request).session() as session:
-        account = session.get_one(Account, caller.account_id)
+        account = session.get_one(Account, caller.own.id)
         secret = issue(session, TOKEN, now(), TOKEN_LASTS, account=account, title=title.replace("\0", ""))
     return _account_page(request, caller, secret=secret)
 
@@ -148,7 +147,7 @@ def make_token(request: Request, caller: Volunteer, title: Annotated[str, Form(m
 def end_tokens(request: Request, caller: Volunteer) -> Response:
     """End all tokens of an account."""
     with server_of(request).session() as session:
-        session.execute(delete(Ticket).where(Ticket.account_id == caller.account_id, Ticket.kind == TOKEN))
+        session.execute(delete(Ticket).where(Ticket.account_id == caller.own.id, Ticket.kind == TOKEN))
     return RedirectResponse("/account", 303)
 
 
@@ -156,7 +155,7 @@ def end_tokens(request: Request, caller: Volunteer) -> Response:
 def close_account(request: Request, caller: Volunteer) -> Response:
     """Close one's account: name and password go, answers stay under the pseudonym."""
     with server_of(request).session() as session:
-        account = session.get_one(Account, caller.account_id)
+        account = session.get_one(Account, caller.own.id)
         account.closed_at, account.name, account.password = now(), f"closed-{account.id}", ""
         end_tickets(session, account)
     response = RedirectResponse("/", 303)
@@ -166,7 +165,7 @@ def close_account(request: Request, caller: Volunteer) -> Response:
 
 def _account_page(request: Request, caller: Caller, *, secret: str = "", problem: str = "", status: int = 200) -> HTMLResponse:
     with server_of(request).session() as session:
-        tokens = session.scalars(select(Ticket).where(Ticket.account_id == caller.account_id, Ticket.kind == TOKEN)).all()
+        tokens = session.scalars(select(Ticket).where(Ticket.account_id == caller.own.id, Ticket.kind == TOKEN)).all()
     return page(request, caller, "account.html", status, tokens=tokens, secret=secret, problem=problem)
 
 

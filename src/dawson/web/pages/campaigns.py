@@ -38,7 +38,7 @@ def campaign(request: Request, caller: Volunteer, name: str) -> HTMLResponse:
     """One campaign."""
     with server_of(request).session() as session:
         found = campaign_or_404(session, name)
-        mine = session.scalar(select(Member).where(Member.campaign_id == found.id, Member.account_id == caller.account_id))
+        mine = session.scalar(select(Member).where(Member.campaign_id == found.id, Member.account_id == caller.own.id))
         board = session.execute(
             select(Account.pseudonym, Account.role, Member.points)
             .join(Member)

@@ -58,14 +58,13 @@ def hand_in(
 ) -> Response:
     """An answer: kept at once, checked and scored in the background. The team is the pseudonym of the account."""
     folder = _folder(request, name)
-    assert caller.account is not None
     wants_json = "text/html" not in request.headers.get("accept", "")
     with tempfile.NamedTemporaryFile(prefix="entry-") as kept:
         shutil.copyfileobj(answer.file, kept)
         kept.flush()
         try:
             settings = read_challenge(folder)
-            entry = take_entry(folder, settings, Path(kept.name), caller.account.pseudonym, method=method, phase=phase or None, at=now())
+            entry = take_entry(folder, settings, Path(kept.name), caller.own.pseudonym, method=method, phase=phase or None, at=now())
         except (ChallengeError, ConfigError) as error:
             # the messages name the temporary file, which tells nobody anything
             problem = str(error).replace(kept.name, "The file")
@@ -79,7 +78,6 @@ def hand_in(
 def own_entry(request: Request, caller: Volunteer, name: str, entry_id: str) -> Response:
     """What was found in an entry, case by case: for its team and for organisers."""
     folder = _folder(request, name)
-    assert caller.account is not None
     own = [entry for entry in _entries(folder, caller) if entry.entry_id == entry_id]
     if not own:
         raise HTTPException(404, "There is no such entry.")
@@ -124,8 +122,7 @@ def _folder(request: Request, name: str) -> Path:
 
 def _entries(folder: Path, caller: Caller, *, everybodys: bool = True) -> list[Entry]:
     """Entries that a caller may look into, the newest first."""
-    assert caller.account is not None
-    own = caller.account.pseudonym.casefold()
+    own = caller.own.pseudonym.casefold()
     seen = [entry for entry in read_entries(folder) if entry.team.casefold() == own or (everybodys and caller.has("organiser"))]
     return seen[::-1]
 

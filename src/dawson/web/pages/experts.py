@@ -70,8 +70,7 @@ def last_word(request: Request, caller: Volunteer, item_id: Key, answer: Annotat
     """The last word on an item; of a drawing, which rater's counts is not asked: all stay in the release."""
     with server_of(request).session() as session:
         item = _item(session, caller, item_id)
-        assert caller.account is not None
-        adjudicate(session, item, caller.account, answer, now())
+        adjudicate(session, item, caller.own, answer, now())
         name = item.campaign.name
     return RedirectResponse(f"/campaigns/{name}/experts", 303)
 
@@ -81,8 +80,7 @@ def reply(request: Request, caller: Volunteer, item_id: Key, text: Annotated[str
     """An answer in the item's thread."""
     with server_of(request).session() as session:
         item = _item(session, caller, item_id)
-        assert caller.account is not None
-        session.add(Message(item_id=item.id, account_id=caller.account.id, text=text.replace("\0", "").strip(), at=now()))
+        session.add(Message(item_id=item.id, account_id=caller.own.id, text=text.replace("\0", "").strip(), at=now()))
     return RedirectResponse(f"/items/{item_id}", 303)
 
 
@@ -96,7 +94,6 @@ def _item(session: Session, caller: Caller, item_id: Key) -> CampaignItem:
 
 def _refuse_others(session: Session, caller: Caller, campaign: Campaign) -> None:
     """Experts, and raters who were promoted in this campaign."""
-    assert caller.account is not None
-    own = select(Member.promoted).where(Member.campaign_id == campaign.id, Member.account_id == caller.account.id)
+    own = select(Member.promoted).where(Member.campaign_id == campaign.id, Member.account_id == caller.own.id)
     if not (caller.has("expert") or session.scalar(own)):
         raise HTTPException(403, "This is for experts.")

@@ -55,8 +55,7 @@ def image(request: Request, caller: Volunteer, item_id: Key, which: str, number:
         if item is None or not _may_see(session, caller, item, which):
             raise HTTPException(404, "There is no such image.")
         shown, settings = shown_item(item), settings_of(item.campaign)
-    assert caller.account is not None
-    if not server.may_be_shown(shown.participant_id, public=settings.campaign.public, actor=caller.account.pseudonym, record=False):
+    if not server.may_be_shown(shown.participant_id, public=settings.campaign.public, actor=caller.own.pseudonym, record=False):
         raise HTTPException(404, "This image may not be shown any more.")
     files = {LATER: shown.images, EARLIER: shown.earlier, MASK: (shown.mask,), SOLUTION: (shown.gold,)}.get(which, ())
     if number >= len(files) or number < 0 or not files[number]:
@@ -69,8 +68,7 @@ def image(request: Request, caller: Volunteer, item_id: Key, which: str, number:
 
 def _may_see(session: Session, caller: Caller, item: CampaignItem, which: str) -> bool:
     """Whoever has it before them, answered it in the tutorial, or decides about it; what is right only the last two."""
-    assert caller.account is not None
-    account = caller.account.id
+    account = caller.own.id
     promoted = session.scalar(select(Member.promoted).where(Member.campaign_id == item.campaign_id, Member.account_id == account))
     if caller.has("expert") or (promoted and item.state == "expert"):
         return which != SOLUTION or caller.has("organiser")

@@ -57,7 +57,7 @@ def _other(account: Account | None, caller: Caller) -> Account:
     """Somebody else: a manager who closed the own account would lock everybody out."""
     if account is None or (account.closed_at is not None and not account.password):
         raise HTTPException(404, "There is no such account.")
-    if caller.account is not None and account.id == caller.account.id:
+    if account.id == caller.own.id:
         raise HTTPException(400, "Your own account is changed by another manager.")
     return account
 

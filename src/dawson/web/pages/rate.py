@@ -149,7 +149,7 @@ def _after(rating: Rating, name: str) -> str:
 
 
 def _account(session: Session, caller: Caller) -> Account:
-    return session.get_one(Account, caller.account_id)
+    return session.get_one(Account, caller.own.id)
 
 
 def _own_lease(session: Session, caller: Caller, token: str) -> Lease:
