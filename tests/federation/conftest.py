@@ -58,7 +58,7 @@ def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cen
 
     monkeypatch.setattr(site_people, "prepare_images", prepared)
 
-    def make(name: str, per_class: int = 12, seed: int = 0, *, managed: bool = False, cell: int = 3, scans: int = 1) -> Centre:
+    def make(name: str, per_class: int = 12, seed: int = 0, *, managed: bool = False, cell: int = 3, scans: int = 1, step: int = 1) -> Centre:
         rng = np.random.default_rng([seed, *name.encode()])
         study = tmp_path / name
         rows = []
@@ -86,7 +86,7 @@ def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cen
         (study / "study.toml").write_text(f'[study]\nclasses = ["A", "B"]\npositive = "B"\n{governance}')
         made[study] = table
         sent: list[bytes] = []
-        policy = SitePolicy(site=name, minimum_cell=cell, count_step=1)
+        policy = SitePolicy(site=name, minimum_cell=cell, count_step=step)
         return Centre(study, SiteTrainer(StudyPaths(study, study), policy, record=sent.append), sent, table)
 
     return make

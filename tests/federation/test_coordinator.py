@@ -53,6 +53,16 @@ def test_it_learns_what_no_centre_was_shown(plan: Any, centres: dict[str, Any], 
     assert read_json(tmp_path / "job" / "result.json")["best_round"] == done.best_round
 
 
+def test_counts_are_told_rounded_and_agree_with_each_other(plan: Any, centre: Any, tmp_path: Path) -> None:
+    """Rounded apart, all people would be more than the people of the classes together."""
+    centres = {name: centre(name, 14, seed, step=5) for seed, name in enumerate(("seoul", "taipei"))}
+    done = coordinate(plan, links(centres), tmp_path / "job")
+    assert [record["took_part"] for record in done.report["rounds"]] == [["seoul", "taipei"]] * plan.rounds
+    told = [decode_message(message) for one in centres.values() for message in one.sent]
+    assert {tuple(message.people.values()) for message in told if isinstance(message, SiteReady)} == {(5, 5)}
+    assert {message.people for message in told if isinstance(message, ModelUpdate)} == {10}
+
+
 def test_class_weights_are_those_of_all_people() -> None:
     def ready(site: str, a: int, b: int) -> SiteReady:
         digest = "0" * 64

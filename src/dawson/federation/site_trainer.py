@@ -169,7 +169,7 @@ class SiteTrainer:
         if objection := self.policy.objection(plan, task.sites):
             raise _RefusedError(*objection)
         job = self._open_job(plan)
-        people, scans = self._counts(job)
+        people, scans = self._told_people(job), self._counts(job)[1]
         if plan.privacy is not None:
             self._affordable(job)
         digest = write_manifest(self.paths, plan, job.people)
@@ -177,14 +177,18 @@ class SiteTrainer:
         step, minimum = self.policy.count_step, self.policy.minimum_cell
         return SiteReady(
             job=plan.job, site=self.policy.site, manifest_sha256=digest, audit_head=self._audit_head(), minimum_cell=minimum,
-            simulated=job.people.cohort.simulated, people={name: self._told(count) for name, count in people.items()},
-            scans={name: max(rounded_down(count, step), self._told(people[name])) for name, count in scans.items()},
+            simulated=job.people.cohort.simulated, people=people,
+            scans={name: max(rounded_down(count, step), people[name]) for name, count in scans.items()},
         )  # fmt: skip
 
     def _told(self, count: int) -> int:
         """A number of people as it is told: a multiple of the step, but not below the minimum cell when there are so many."""
         rounded = rounded_down(count, self.policy.count_step)
         return rounded if count < self.policy.minimum_cell else max(rounded, self.policy.minimum_cell)
+
+    def _told_people(self, job: _Job) -> dict[str, int]:
+        """Training people of each class as they are told; whatever tells of all of them is the sum, so that it tells no more."""
+        return {name: self._told(count) for name, count in self._counts(job)[0].items()}
 
     def _audit_head(self) -> str:
         folder = governance_folder(self.paths.study)
@@ -243,7 +247,7 @@ class SiteTrainer:
         if not (loss is None or np.isfinite(loss)) or not all(np.isfinite(array).all() for array in step.values()):
             raise _RefusedError("not-finite", "the training ended in numbers that are not finite")
         self._keep(job)
-        told = self._told(people["participant_id"].nunique())
+        told = sum(self._told_people(job).values())
         return ModelUpdate(
             job=plan.job, site=self.policy.site, round=task.round, arrays=step, people=told, loss=loss, evaluation=evaluation
         )
