@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-all lint types floors docs check clean lesion-model
+.PHONY: help setup browser postgresql demo test test-all lint types floors docs check clean lesion-model
 
 help:  ## Show these lines
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,7 +18,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.develop: $(VENV)/.runtime
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,cluster,federation,intake,web]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,cluster,federation,intake,web,postgresql]'
 	touch $@
 
 setup: $(VENV)/.develop  ## Install Dawson and its tools into .venv
@@ -31,6 +31,9 @@ lesion-model: $(VENV)/.develop  ## Simulate training cohorts and train the lesio
 
 browser:  ## Install Chromium for the browser tests (Debian or Ubuntu, as root; without it they are skipped)
 	command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; }
+
+postgresql:  ## Install PostgreSQL for the test on it (Debian or Ubuntu, as root; without it it is skipped)
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { apt-get update -q && apt-get install -y -q --no-install-recommends postgresql; }
 
 test: $(VENV)/.develop  ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +20,7 @@ from dawson.files import write_json
 from dawson.imaging.template import TEMPLATE_SPACE
 from dawson.lesions.scan_images import lesion_file
 from dawson.storage.database import open_database
+from dawson.storage.models import Base
 
 SHAPE, NOW = (20, 24, 22), datetime(2026, 3, 1, 12, tzinfo=UTC)
 AFFINE = np.array([[-2.0, 0, 0, 20], [0, 2, 0, -24], [0, 0, 2, -22], [0, 0, 0, 1]])
@@ -65,3 +72,44 @@ def tiny_study(tmp_path_factory):
 @pytest.fixture
 def sessions(tmp_path):
     return open_database(tmp_path / "server.sqlite", url="")
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Address of a database that may be emptied: a server of its own, or that of DAWSON_TEST_POSTGRESQL."""
+    if given := os.environ.get("DAWSON_TEST_POSTGRESQL"):
+        yield given
+        return
+    pytest.importorskip("psycopg", reason="pip install 'dawson[postgresql]'")
+    found = shutil.which("initdb") or next(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
+    if found is None and os.environ.get("DAWSON_POSTGRESQL_TESTS") != "required":
+        pytest.skip("PostgreSQL is not installed; `make postgresql` installs it")
+    assert found, "PostgreSQL is not installed; `make postgresql` installs it"
+    with tempfile.TemporaryDirectory(prefix="dawson-postgresql-") as folder, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        # PostgreSQL does not run as root: Debian makes a user for it
+        who = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+        if who:
+            shutil.chown(folder, **who)
+
+        def call(program, *options):
+            subprocess.run(
+                [Path(found).with_name(program), *options], cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120, **who
+            )
+
+        call("initdb", "-D", "data", "-A", "trust", "-U", "dawson", "--no-sync", "-E", "UTF8", "--locale", "C")
+        call("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"-p {port} -h 127.0.0.1 -k {folder}", "start")
+        try:
+            yield f"postgresql+psycopg://dawson@127.0.0.1:{port}/postgres"
+        finally:
+            call("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+
+
+def emptied(sessions):
+    """The database without any row."""
+    with sessions.begin() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+    return sessions

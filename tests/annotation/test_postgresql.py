@@ -1,33 +1,22 @@
-"""The same campaign on SQLite and on PostgreSQL: the same ratings, the same labels.
-
-Runs where DAWSON_TEST_POSTGRESQL names a database that may be emptied, such as postgresql+psycopg://postgres@localhost:5544/dawson_test.
-"""
-
-import os
+"""The same campaign on SQLite and on PostgreSQL: the same ratings, the same labels."""
 
 import numpy as np
 import pandas as pd
-import pytest
 from sqlalchemy import select
+from tests.annotation.conftest import emptied
 
 from dawson.annotation.results import labels_table, ratings_table
 from dawson.annotation.settings import parse_campaign
 from dawson.annotation.simulated_crowd import CrowdPlan, gather_crowd, rate_all
 from dawson.storage.database import open_database
-from dawson.storage.models import Base, Campaign
-
-ADDRESS = os.environ.get("DAWSON_TEST_POSTGRESQL", "")
-pytestmark = pytest.mark.skipif(not ADDRESS, reason="DAWSON_TEST_POSTGRESQL names no database")
+from dawson.storage.models import Campaign
 
 
-def test_two_databases_give_the_same(tmp_path):
+def test_two_databases_give_the_same(tmp_path, postgresql):
     settings = parse_campaign({"campaign": {"title": "Crowd", "task": "lesion-accept"}}, "test")
     plan, told = CrowdPlan(volunteers=12, experts=2, items=60, checks=30), []
-    for address in ("", ADDRESS):
-        sessions = open_database(tmp_path / "server.sqlite", address)
-        with sessions.begin() as session:
-            for table in reversed(Base.metadata.sorted_tables):
-                session.execute(table.delete())
+    for address in ("", postgresql):
+        sessions = emptied(open_database(tmp_path / "server.sqlite", address))
         with sessions.begin() as session:
             crowd = gather_crowd(session, settings, plan, np.random.default_rng(1))
         rate_all(sessions, crowd, settings, seed=1)

@@ -58,7 +58,9 @@ def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cen
 
     monkeypatch.setattr(site_people, "prepare_images", prepared)
 
-    def make(name: str, per_class: int = 12, seed: int = 0, *, managed: bool = False, cell: int = 3, scans: int = 1, step: int = 1) -> Centre:
+    def make(
+        name: str, per_class: int = 12, seed: int = 0, *, managed: bool = False, cell: int = 3, scans: int = 1, step: int = 1
+    ) -> Centre:
         rng = np.random.default_rng([seed, *name.encode()])
         study = tmp_path / name
         rows = []

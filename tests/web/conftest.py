@@ -96,7 +96,8 @@ def _quick_passwords(monkeypatch):
 def served(tmp_path):
     study = make_study(tmp_path / "study")
     make_campaigns(study)
-    server = prepare_server(study, StudyConfig(), challenges=[open_challenge(tmp_path / "Lesions 2026")])
+    challenge, home = open_challenge(tmp_path / "Lesions 2026"), tmp_path / "new challenges"
+    server = prepare_server(study, StudyConfig(), challenges=[challenge], challenge_home=home)
     with server.session() as session:
         for role in ROLES:
             make_account(session, role, PASSWORD, role, now())

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
 import socket
 import threading
 import time
+import zipfile
 
 import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 from sqlalchemy import select
+from tests.annotation.conftest import AFFINE as STUDY_AFFINE
+from tests.annotation.conftest import SHAPE as STUDY_SHAPE
 from tests.annotation.conftest import make_study
 from tests.challenge.conftest import CASES
+from tests.enclave.conftest import network  # noqa: F401
 from tests.web.conftest import PASSWORD, make_campaigns, open_challenge
-from tests.web.test_challenges import empty, perfect
+from tests.web.test_challenges import empty, perfect, zipped
 
 from dawson.annotation.build import CampaignPlan, build_campaign
 from dawson.annotation.items import Item
@@ -66,12 +72,10 @@ def browser():
 class Running:
     """A server in a thread."""
 
-    def __init__(self, study):
+    def __init__(self, server):
         import uvicorn
 
-        challenge = open_challenge(study.parent / "lesions")
-        self.server = prepare_server(study, StudyConfig(), open_to_all=True, challenges=[challenge])
-        self.study = study
+        self.server, self.study = server, server.study
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -91,12 +95,14 @@ class Running:
 def running(request, tmp_path):
     study = make_study(tmp_path / "study")
     getattr(request, "param", make_campaigns)(study)
-    found = Running(study)
+    home = tmp_path / "challenges"
+    open_challenge(home / "lesions")
+    found = Running(prepare_server(study, StudyConfig(), open_to_all=True, challenge_home=home))
     yield found
     found.stop()
 
 
-def page_of(browser, running, role=None, context=None):
+def page_of(browser, running, role=None, context=None, account=None):
     """A page of a fresh browser, logged in; whatever a script complains of fails the test."""
     context = context or browser.new_context(viewport={"width": 1280, "height": 800}, base_url=running.address)
     page = context.new_page()
@@ -104,7 +110,7 @@ def page_of(browser, running, role=None, context=None):
     page.on("pageerror", lambda error: pytest.fail(f"script error: {error}"))
     if role:
         with running.server.session() as session:
-            make_account(session, role, PASSWORD, role, now())
+            make_account(session, role, PASSWORD, account or role, now())
         page.goto("/login")
         page.fill("[name=name]", role)
         page.fill("[name=password]", PASSWORD)
@@ -197,6 +203,63 @@ def test_a_participant_hands_in_a_good_a_broken_and_a_late_zip(browser, running,
     assert "No phase of the challenge takes entries now" in page.inner_text(".problem") or "takes no entries" in page.inner_text(".problem")
 
 
+def test_an_organiser_makes_a_challenge_and_somebody_enters_it(browser, running, tmp_path):
+    make_study(running.study, people=12)
+    page = page_of(browser, running, "organiser")
+    page.click("text=New challenge")
+    page.fill("[name=title]", "A new one")
+    page.fill("[name=organiser]", "Prof. A")
+    assert page.input_value("[name=maker]") == "sim"
+    page.click("text=Look what it would hold")
+    assert "training" in page.inner_text("#plan") and page.input_value("[name=title]") == "A new one"
+    page.click("text=Make the challenge")
+    page.wait_for_url("**/challenges/a-new-one")
+    assert "Prof. A" in page.inner_text("main") and "Simulated patients" in page.inner_text("header")
+    other = page_of(browser, running, "volunteer")
+    other.click("text=A new one")
+    with other.expect_download() as download:
+        other.click("text=Download the data")
+    names = zipfile.ZipFile(download.value.path()).namelist()
+    cases = [row["case"] for row in read_tsv_text(zipfile.ZipFile(download.value.path()).read("test/cases.tsv")) if row["part"] == "open"]
+    assert cases and any("label-lesion" in name for name in names) and not any("test" in name and "label" in name for name in names)
+    path = tmp_path / "empty.zip"
+    path.write_bytes(zipped({f"{case}.nii": np.zeros(STUDY_SHAPE) for case in cases}, STUDY_AFFINE))
+    other.set_input_files("[name=answer]", path)
+    other.click("text=Hand in >> nth=-1")
+    other.wait_for_function("() => !/Waits|being/.test(document.getElementById('state')?.textContent ?? 'Waits')", polling=500)
+    assert other.inner_text("#state") == "Scored."
+
+
+def read_tsv_text(content):
+    return list(csv.DictReader(io.StringIO(content.decode()), delimiter="\t"))
+
+
+def test_a_second_person_lets_an_answer_out_of_the_airlock(browser, network):  # noqa: F811
+    identifiers = [network.ask("counts", sites=("A",), group_by=(name,)) for name in ("diagnosis", "sex")]
+    assert network.take("A").held
+    running = Running(prepare_server(network.study("A"), StudyConfig(), mailbox=network.mailbox))
+    try:
+        page = page_of(browser, running, "second", account="organiser")
+        page.click("text=Airlock")
+        page.click(f"text={identifiers[0]}")
+        assert "140" in page.inner_text("main")
+        with network.acting("A"):
+            page.click("main button[value=true]")
+            page.wait_for_url("**/airlock")
+            page.click(f"text={identifiers[1]}")
+            page.click("main button[value=false]")
+            page.wait_for_selector(".problem")
+            assert "needs a reason" in page.inner_text(".problem")
+            page.fill("[name=reason]", "too small a group")
+            page.click("main button[value=false]")
+            page.wait_for_url("**/airlock")
+        assert "stopped" in page.inner_text("main") and "released" in page.inner_text("main")
+    finally:
+        running.stop()
+    assert network.gather(identifiers[0]).result is not None
+    assert network.gather(identifiers[1]).result is None
+
+
 def test_manager_invites_and_organiser_releases(browser, running):
     page = page_of(browser, running)
     page.goto(f"/join/{first_invitation(running.server)}")
@@ -238,7 +301,7 @@ def test_pages_are_accessible_and_fit_the_screen(browser, running, size):
 
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, base_url=running.address, bypass_csp=True)
     page = page_of(browser, running, "manager", context=context)
-    paths = ["/", "/account", "/people", "/nowhere", "/library", "/challenges/lesions"]
+    paths = ["/", "/account", "/people", "/nowhere", "/library", "/catalogue", "/challenges/lesions", "/challenges/new"]
     paths += [f"/campaigns/{name}{part}" for name in ("accept", "draw") for part in ("", "/rate", "/experts", "/raters")]
     for path in paths:
         page.goto(path)

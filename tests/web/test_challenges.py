@@ -17,11 +17,11 @@ from dawson.web.server import now
 BASE = "/challenges/lesions-2026"
 
 
-def zipped(masks):
+def zipped(masks, affine=AFFINE):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as out:
         for name, mask in masks.items():
-            out.writestr(name, nib.Nifti1Image(mask.astype(np.uint8), AFFINE).to_bytes())
+            out.writestr(name, nib.Nifti1Image(mask.astype(np.uint8), affine).to_bytes())
     return content.getvalue()
 
 

@@ -17,6 +17,7 @@ FORMS = {
     "/leases/{token}": {"answer": "accept"},
     "/leases/{token}/question": {"text": "hello"},
     "/airlock/{identifier}": {"release": "true"},
+    "/challenges": {"title": "T", "organiser": "O", "maker": "sim"},
     "/join/{invitation}": {"name": "somebody", "password": "x"},
 }
 FILLED = {

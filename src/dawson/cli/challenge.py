@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -54,11 +54,10 @@ def new(
     """Make a challenge: a public folder to hand out, a hidden one with the truth, and challenge.toml with its rules."""
     from dawson.challenge.build import build_challenge, plan_challenge
     from dawson.challenge.cases import Shares
-    from dawson.challenge.settings import ChallengeSettings
+    from dawson.challenge.draft import draft_settings
     from dawson.challenge.task import task_named
     from dawson.cli.study_file import find_config
     from dawson.cohort.licences import find_licence
-    from dawson.config import validated
 
     chosen = task_named(task)
     terms = find_licence(licence)
@@ -75,23 +74,9 @@ def new(
             show_table("Would be made", ["part", "people", "cases"], [[part, *numbers] for part, numbers in counts.items()])
             _show_left_out(plan.left_out)
         return
-    now = datetime.now(UTC).replace(microsecond=0)
-    end = now + timedelta(days=days)
-    final = {"name": "final", "opens": end - timedelta(days=min(7, days)), "closes": end, "cases": "final", "quota": 1, "quota_per_day": 1}
-    content: dict[str, Any] = {
-        "challenge": {
-            "title": title or f"{chosen.title} of {study.resolve().name}",
-            "task": task,
-            "targets": plan.targets,
-            "organiser": organiser,
-            "licence": terms.identifier,
-            "data_statement": data_statement or ("Simulated by Dawson." if plan.cohort.simulated else "Ask the organiser."),
-            "simulated": plan.cohort.simulated,
-        },
-        "phases": [{"name": "open", "opens": now, "closes": end}, final],
-        "ranking": {"metrics": [metric.name for metric in chosen.metrics[:2]], "subgroups": ["site"]},
-    }
-    settings = validated(ChallengeSettings, content, "The challenge", "Change the options.")
+    settings = draft_settings(
+        plan, title=title, organiser=organiser, licence=terms.identifier, data_statement=data_statement, days=days, at=datetime.now(UTC)
+    )
     folder = build_challenge(plan, out, settings)
     if as_json:
         show_json({"challenge": str(folder), "parts": counts, "left_out": plan.left_out})

@@ -21,6 +21,12 @@ def serve(
     challenge: Annotated[
         list[Path] | None, typer.Option("--challenge", help="Folder of a challenge to run; may be given many times.", show_default=False)
     ] = None,
+    challenges: Annotated[
+        Path | None,
+        typer.Option(
+            "--challenges", help="Folder whose challenges are all run, and where organisers make new ones by page.", show_default=False
+        ),
+    ] = None,
     mailbox: Annotated[
         Path | None, typer.Option("--mailbox", help="Mailbox of the trusted analysis, to show its airlock.", show_default=False)
     ] = None,
@@ -37,14 +43,16 @@ def serve(
         raise MissingDependencyError(f"The pages need {error.name}.", "Install them with pip install 'dawson[web]'.") from None
     from dawson.cli.study_file import find_config
 
-    challenges = list(challenge or ())
+    single = list(challenge or ())
     if demo:
         from dawson.cli.serve_demo import make_demo
         from dawson.parallel import resolve_jobs
 
         study, made = make_demo(study, resolve_jobs(jobs))
-        challenges += made
-    server = prepare_server(study.resolve(), find_config(study, None), open_to_all=open_signup, challenges=challenges, mailbox=mailbox)
+        challenges = challenges or made
+    server = prepare_server(
+        study.resolve(), find_config(study, None), open_to_all=open_signup, challenges=single, challenge_home=challenges, mailbox=mailbox
+    )
     address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
     if (invitation := first_invitation(server)) is not None:
         say(f"Make the account of the first manager here, once: {address}/join/{invitation}")

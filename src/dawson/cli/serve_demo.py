@@ -28,15 +28,15 @@ _INSTRUCTIONS = {
 }
 
 
-def make_demo(folder: Path, jobs: int) -> tuple[Path, list[Path]]:
+def make_demo(folder: Path, jobs: int) -> tuple[Path, Path]:
     """Simulate the study and make its campaigns and challenges; what is there already is kept.
 
     Returns
     -------
     Path
         The study.
-    list of Path
-        Challenges.
+    Path
+        The folder of its challenges.
     """
     from dawson.cohort.dataset import read_cohort
     from dawson.lesions.segment import segment_study
@@ -65,16 +65,15 @@ def _campaigns(study: Path) -> None:
         say(f"Campaign {what['title']}")
 
 
-def _challenges(study: Path, folder: Path) -> list[Path]:
+def _challenges(study: Path, folder: Path) -> Path:
     from dawson.challenge.build import build_challenge, plan_challenge
     from dawson.challenge.settings import ChallengeSettings
     from dawson.challenge.task import task_named
     from dawson.config import StudyConfig
 
-    made = []
     for name, task in CHALLENGES.items():
-        made.append(folder / name)
-        if made[-1].exists():
+        made = folder / name
+        if made.exists():
             continue
         chosen = task_named(task)
         plan = plan_challenge(study, chosen, StudyConfig(), maker="sim")
@@ -85,6 +84,6 @@ def _challenges(study: Path, folder: Path) -> list[Path]:
         }  # fmt: skip
         phases = [{"name": "open", "opens": begins, "closes": begins + timedelta(days=365)}]
         ranking = {"metrics": [metric.name for metric in chosen.metrics[:2]]}
-        build_challenge(plan, made[-1], ChallengeSettings.model_validate({"challenge": about, "phases": phases, "ranking": ranking}))
+        build_challenge(plan, made, ChallengeSettings.model_validate({"challenge": about, "phases": phases, "ranking": ranking}))
         say(f"Challenge {chosen.title}")
-    return made
+    return folder

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dawson.cli import options
-from dawson.cli.console import say, show_json, show_table
+from dawson.cli.console import say, say_whose, show_json, show_table
 from dawson.cli.request import Mailbox
 
 app = typer.Typer(no_args_is_help=True, help="A centre's side of shared work: data stay, answers are checked.")
@@ -80,3 +80,32 @@ def answer(study: options.Study, mailbox: Mailbox, as_json: options.AsJson = Fal
     show_table("Requests", ["request", "", "what"], rows)
     if taken.held:
         say(f"To look and decide, by another reviewer: dawson request review {study} REQUEST, then dawson request release")
+
+
+@app.command("card")
+def card(
+    study: options.Study,
+    contact: Annotated[str, typer.Option("--contact", help="Whom to write to.", show_default=False)] = "",
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Put it into the study's catalogue, which everybody sees who reaches its server.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what the study would tell everybody of itself: variables and numbers of people, under the site's rules of disclosure."""
+    from dawson.enclave.study_card import card_path, make_card
+
+    made = make_card(study, contact=contact, publish=publish)
+    if as_json:
+        show_json(made.model_dump(mode="json"))
+        return
+    rows = [
+        [row.variable, row.level, row.people, *(("", "") if row.mean is None else (f"{row.mean:.3g}", f"{row.sd:.3g}"))]
+        for row in made.rows
+    ]
+    show_table(f"{made.name} ({made.site})", ["variable", "level", "people", "mean", "sd"], rows)
+    say(f"{made.kept_back} cells are kept back: they would tell of fewer than {made.minimum} people, or of somebody.")
+    if publish:
+        say(f"Published: {card_path(study, made.site)}")
+    else:
+        say("Nothing was published. --publish does, once somebody has read the table.")
+    say_whose(simulated=made.simulated)

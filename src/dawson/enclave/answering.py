@@ -17,6 +17,7 @@ from dawson.config import STUDY_FILE, read_config
 from dawson.enclave.airlock import Held, hold, is_refused, keep_request, projects, put_refusal, read_held
 from dawson.enclave.analysis import Round
 from dawson.enclave.catalogue import analysis_named
+from dawson.enclave.cells import Sums
 from dawson.enclave.disclosure import Judged, Question, judge
 from dawson.enclave.history import admitted, enclave_folder, read_history, remember
 from dawson.enclave.mailbox import answer_path, cells_of, complete_rounds, identifiers, unverified_request
@@ -226,18 +227,39 @@ def _counted(people: People, request: Request, name: str) -> NDArray[np.bool_]:
     return np.isin(values, request.levels.get(name, levels))
 
 
-def _answered(study: Path, policy: EnclavePolicy, request: Request, rounds: list[Round], actor: str) -> Held:
-    judged, people = judged_answer(study, policy, request, rounds, actor)
+def released_answer(
+    study: Path, policy: EnclavePolicy, request: Request, rounds: list[Round], actor: str, *, record: bool = True
+) -> tuple[dict[str, Sums], dict[str, str], People]:
+    """Cells as they may leave (after the rules, noise and rounding), why others may not, and whom they are about.
+
+    What is in them counts as told from then on, so that two answers that wait together cannot be put together.
+
+    Parameters
+    ----------
+    study, policy, request, rounds, actor, record
+        As in `judged_answer`; without `record` no noise is added either, as none is paid for.
+
+    Raises
+    ------
+    EnclaveError
+        Nothing may be told.
+    """
+    judged, people = judged_answer(study, policy, request, rounds, actor, record=record)
     if not judged.released:
         raise EnclaveError(WITHHELD)
     released = judged.released
-    if policy.noise.epsilon:
+    if policy.noise.epsilon and record:
         released = noisy(released, people.columns, policy.noise.epsilon)
         spend(study, request.identifier, policy.noise)
     released = {key: _rounded(sums, policy.disclosure) for key, sums in released.items()}
-    # what may be told counts as told from now on, so that two answers that wait together cannot be put together
-    remember(study, request.identifier, people.ids, judged.told)
-    return hold(study, request, len(rounds) + 1, released, judged.withheld, actor, simulated=people.simulated)
+    if record:
+        remember(study, request.identifier, people.ids, judged.told)
+    return released, judged.withheld, people
+
+
+def _answered(study: Path, policy: EnclavePolicy, request: Request, rounds: list[Round], actor: str) -> Held:
+    released, withheld, people = released_answer(study, policy, request, rounds, actor)
+    return hold(study, request, len(rounds) + 1, released, withheld, actor, simulated=people.simulated)
 
 
 def _rounded(sums: dict[str, Any], rules: DisclosureRules) -> dict[str, Any]:

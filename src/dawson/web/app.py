@@ -18,7 +18,20 @@ from dawson.annotation.drawings import LARGEST_UPLOAD
 from dawson.challenge.settings import read_challenge
 from dawson.errors import AnnotationError
 from dawson.web.guard import ANYBODY, Caller, caller_of
-from dawson.web.pages import accounts, airlock, campaigns, challenges, experts, images, library, organise, people, rate
+from dawson.web.pages import (
+    accounts,
+    airlock,
+    campaigns,
+    catalogue,
+    challenges,
+    experts,
+    images,
+    library,
+    new_challenge,
+    organise,
+    people,
+    rate,
+)
 from dawson.web.render import page, style_sheet
 from dawson.web.scoring import Scorer
 from dawson.web.server import Server
@@ -38,21 +51,19 @@ _TITLES = {401: "Please log in", 403: "Not allowed", 404: "Not found", 405: "Not
 
 def create_app(server: Server) -> FastAPI:
     """The application that serves a study."""
-    largest_entry = max((read_challenge(folder).limits.entry_mb << 20 for folder in server.challenges.values()), default=0) + _FORM_LIMIT
 
     @asynccontextmanager
     async def alive(_app: FastAPI) -> AsyncIterator[None]:
-        scorer = Scorer(server.challenges)
+        scorer = Scorer(server)
         server.new_entry = scorer.tell
-        if server.challenges:
-            scorer.start()
+        scorer.start()
         yield
         scorer.stop()
 
     app = FastAPI(title="Dawson", docs_url=None, redoc_url=None, openapi_url=None, lifespan=alive)
     app.state.server = server
     app.mount("/static", StaticFiles(directory=str(files("dawson.web").joinpath("static"))), name="static")
-    for part in (accounts, airlock, campaigns, challenges, rate, images, experts, library, organise, people):
+    for part in (accounts, airlock, campaigns, catalogue, new_challenge, challenges, rate, images, experts, library, organise, people):
         app.include_router(part.router)
 
     @app.get("/style.css", dependencies=[Depends(ANYBODY)])
@@ -67,7 +78,7 @@ def create_app(server: Server) -> FastAPI:
 
     @app.middleware("http")
     async def guarded(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        refused = _too_large(request, largest_entry)
+        refused = _too_large(request, server)
         response = refused or await call_next(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -93,15 +104,23 @@ def create_app(server: Server) -> FastAPI:
     return app
 
 
-def _too_large(request: Request, largest_entry: int) -> Response | None:
+def _too_large(request: Request, server: Server) -> Response | None:
     """Bodies without a length are refused, so that none can grow while it is read."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return None
     length = request.headers.get("content-length", "")
     if "transfer-encoding" in request.headers or not length.isdigit():
         return PlainTextResponse("The length of what is sent must be told.", 411)
-    most = {"drawing": LARGEST_UPLOAD, "entries": largest_entry}.get(request.url.path.rpartition("/")[2], _FORM_LIMIT)
-    return PlainTextResponse("This is too large.", 413) if int(length) > most else None
+    return PlainTextResponse("This is too large.", 413) if int(length) > _largest_body(request.url.path, server) else None
+
+
+def _largest_body(path: str, server: Server) -> int:
+    parts = path.strip("/").split("/")
+    if parts[-1] == "drawing":
+        return LARGEST_UPLOAD
+    if parts[0] == "challenges" and parts[-1] == "entries" and (folder := server.challenges.get(parts[1])) is not None:
+        return (read_challenge(folder).limits.entry_mb << 20) + _FORM_LIMIT
+    return _FORM_LIMIT
 
 
 async def _error(request: Request, status: int, detail: str) -> Response:

@@ -1,4 +1,4 @@
-"""Scoring in the background: one entry after another, whatever waits on the disk, so that nothing is lost with the process."""
+"""Work in the background: scoring, one entry after another, whatever waits on the disk, so that nothing is lost with the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dawson.challenge.scoring import score_entry
 from dawson.challenge.settings import read_challenge
 from dawson.errors import DawsonError
 from dawson.report.challenge_page import leaderboard_page, write_leaderboard
-from dawson.web.server import now
+from dawson.web.server import Server, now
 
 _LOOK_EVERY_S = 30.0
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def score_waiting(challenges: Mapping[str, Path]) -> int:
     """Score every entry that was received and not looked at, and write the leaderboards anew; how many there were."""
     done = 0
-    for folder in challenges.values():
+    for folder in list(challenges.values()):
         entries = read_entries(folder)
         phases = {phase for phase in {entry.phase for entry in entries if entry.state == "scored"} if _is_due(folder, phase)}
         for entry in entries:
@@ -53,15 +53,15 @@ def rank_phase(folder: Path, phase: str) -> None:
 
 
 class Scorer:
-    """A thread that scores what waits, at once when it is told of an entry.
+    """A thread that scores what waits, at once when it is told of an entry, and drops copies of what may not be shown any more.
 
     Parameters
     ----------
-    challenges : mapping of str to Path
+    server : Server
     """
 
-    def __init__(self, challenges: Mapping[str, Path]) -> None:
-        self._challenges = challenges
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._news, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="scorer")
 
@@ -82,7 +82,8 @@ class Scorer:
         while not self._over.is_set():
             self._news.clear()
             try:
-                score_waiting(self._challenges)
+                self._server.drop_copies()
+                score_waiting(self._server.challenges)
             except (DawsonError, OSError):
-                _log.exception("scoring broke off; it is tried again")
+                _log.exception("work in the background broke off; it is tried again")
             self._news.wait(_LOOK_EVERY_S)

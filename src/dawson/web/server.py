@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,8 @@ from dawson.annotation.settings import read_campaign
 from dawson.cohort.consent import governance_of
 from dawson.config import StudyConfig
 from dawson.governance.gate import rule, use_of
+from dawson.web.copies import Copies
+from dawson.web.making import Making
 
 
 @dataclass
@@ -32,8 +33,10 @@ class Server:
     config : StudyConfig
     open_to_all : bool
         Anybody may sign up as a volunteer.
-    challenges : mapping of str to Path
+    challenges : dict of str to Path
         Folders of challenges by the name of their pages.
+    challenge_home : Path or None
+        Where organisers may make new ones.
     mailbox : Path or None
         Of the trusted analysis, whose airlock is shown.
     new_entry : callable
@@ -44,11 +47,13 @@ class Server:
     sessions: sessionmaker[Session]
     config: StudyConfig
     open_to_all: bool = False
-    challenges: Mapping[str, Path] = field(default_factory=dict)
+    challenges: dict[str, Path] = field(default_factory=dict)
+    challenge_home: Path | None = None
     mailbox: Path | None = None
     new_entry: Callable[[], None] = lambda: None
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
-    copies: tempfile.TemporaryDirectory[str] = field(default_factory=lambda: tempfile.TemporaryDirectory(prefix="dawson-images-"))
+    copies: Copies = field(default_factory=Copies)
+    making: Making = field(default_factory=Making)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -66,6 +71,13 @@ class Server:
                     open_campaign(session, folder.name, settings, read_items(folder, settings, self.study), now())
                     adopted.append(folder.name)
         return adopted
+
+    def drop_copies(self) -> None:
+        """Remove the served copies of people who may not be shown any more, and those of challenges that were changed."""
+        for participant_id, public in self.copies.people():
+            if not self.may_be_shown(participant_id, public=public, actor="", record=False):
+                self.copies.drop(participant_id)
+        self.copies.drop_stale(self.challenges)
 
     def may_be_shown(self, participant_id: str, *, public: bool, actor: str, record: bool) -> bool:
         """Whether consent lets a person be shown at this moment, to the public or to invited raters."""

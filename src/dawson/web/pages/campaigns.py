@@ -29,8 +29,10 @@ def front(request: Request, caller: Anybody) -> HTMLResponse:
         with server_of(request).session() as session:
             for campaign in session.scalars(select(Campaign).order_by(Campaign.closed_at.is_not(None), Campaign.name)):
                 campaigns.append({"campaign": campaign, "settings": settings_of(campaign), "progress": progress_of(session, campaign)})
-    challenges = {name: read_challenge(folder) for name, folder in server_of(request).challenges.items()} if caller.account else {}
-    return page(request, caller, "front.html", campaigns=campaigns, challenges=challenges)
+    server = server_of(request)
+    challenges = {name: read_challenge(folder) for name, folder in sorted(server.challenges.items())} if caller.account else {}
+    may_make = server.challenge_home is not None and caller.has("organiser")
+    return page(request, caller, "front.html", campaigns=campaigns, challenges=challenges, may_make=may_make)
 
 
 @router.get("/campaigns/{name}")

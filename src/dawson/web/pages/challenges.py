@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +17,6 @@ from dawson.challenge.entries import Entry, read_entries, take_entry
 from dawson.challenge.scoring import read_check
 from dawson.challenge.settings import ChallengeSettings, read_challenge
 from dawson.errors import ChallengeError, ConfigError
-from dawson.files import atomic_path
 from dawson.report.challenge_page import leaderboard_page
 from dawson.web.guard import Caller, Volunteer, server_of
 from dawson.web.render import page
@@ -38,12 +36,7 @@ def challenge(request: Request, caller: Volunteer, name: str) -> HTMLResponse:
 def data(request: Request, caller: Volunteer, name: str) -> FileResponse:
     """The public folder as one file; nothing else of a challenge is ever sent."""
     folder, server = _folder(request, name), server_of(request)
-    packed = Path(server.copies.name) / f"challenge-{name}.zip"
-    if not packed.exists():
-        with atomic_path(packed) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as out:
-            for path in sorted((folder / PUBLIC).rglob("*")):
-                if path.is_file() and not path.is_symlink():
-                    out.write(path, path.relative_to(folder / PUBLIC))
+    packed = server.copies.packed(name, folder / PUBLIC)
     return FileResponse(packed, filename=f"{name}.zip")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,6 +55,7 @@ def image(request: Request, caller: Volunteer, item_id: Key, which: str, number:
             raise HTTPException(404, "There is no such image.")
         shown, settings = shown_item(item), settings_of(item.campaign)
     if not server.may_be_shown(shown.participant_id, public=settings.campaign.public, actor=caller.own.pseudonym, record=False):
+        server.copies.drop(shown.participant_id)
         raise HTTPException(404, "This image may not be shown any more.")
     files = {LATER: shown.images, EARLIER: shown.earlier, MASK: (shown.mask,), SOLUTION: (shown.gold,)}.get(which, ())
     if number >= len(files) or number < 0 or not files[number]:
@@ -63,7 +63,8 @@ def image(request: Request, caller: Volunteer, item_id: Key, which: str, number:
     path = server.study / files[number]
     if not path.is_file():
         raise HTTPException(404, "This image is not there any more.")
-    return FileResponse(_copy(server, path, shown, which), media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+    copy = _copy(server, path, shown, which, public=settings.campaign.public)
+    return FileResponse(copy, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
 
 def _may_see(session: Session, caller: Caller, item: CampaignItem, which: str) -> bool:
@@ -79,20 +80,21 @@ def _may_see(session: Session, caller: Caller, item: CampaignItem, which: str) -
     return which != SOLUTION and session.scalar(before.limit(1)) is not None
 
 
-def _copy(server: Server, path: Path, item: Item, which: str) -> Path:
+def _copy(server: Server, path: Path, item: Item, which: str, *, public: bool) -> Path:
     """A copy without free text in its header; of a lesion's mask only the lesion that is asked about."""
     state = path.stat()
     lesion = item.lesion if which == MASK else 0
-    name = hashlib.sha256(f"{path} {state.st_mtime_ns} {state.st_size} {lesion}".encode()).hexdigest()
-    copy = Path(server.copies.name) / f"{name}.nii.gz"
-    if not copy.exists():
+
+    def make(copy: Path) -> None:
         if lesion:
             _one_lesion(path, lesion, copy)
         elif path.name.endswith(".gz"):
             copy_nifti(path, copy)
         else:
             _packed(path, copy)
-    return copy
+
+    what = f"{path} {state.st_mtime_ns} {state.st_size} {lesion}"
+    return server.copies.of(item.participant_id, what, make, public=public)
 
 
 def _one_lesion(path: Path, lesion: int, copy: Path) -> None:
