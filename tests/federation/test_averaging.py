@@ -70,6 +70,13 @@ def test_an_update_is_huge_by_its_length_alone_or_beside_the_lower_median():
     assert still.dropped == {}
 
 
+def test_a_site_that_still_learns_is_not_huge_beside_those_that_know_their_people_by_heart():
+    late = {"a": update(1, 0.1, 0), "b": update(1, 0.1, 0), "c": update(1, 2, 0)}
+    assert average(START, late, **LIMITS).dropped == {"c": "huge update"}
+    assert average(START, late, **LIMITS, usual_norm=2.0).dropped == {}
+    assert average(START, late | {"c": update(1, 11, 0)}, **LIMITS, usual_norm=2.0).dropped == {"c": "huge update"}
+
+
 def test_too_few_sites_are_no_average():
     with pytest.raises(ExperimentError, match="needs 2"):
         average(START, {"a": update(10, 1, 0)}, **LIMITS)

@@ -14,7 +14,7 @@ import torch
 from dawson.classification.images import label_indices, read_stack
 from dawson.classification.training import predict_logits
 from dawson.errors import ExperimentError
-from dawson.federation.coordinator import balanced_weights, coordinate
+from dawson.federation.coordinator import _usual_norm, balanced_weights, coordinate
 from dawson.federation.messages import ModelUpdate, Refusal, SiteReady
 from dawson.federation.shared_weights import build_network, set_shared
 from dawson.federation.wire import decode_message, decode_task, encode
@@ -61,6 +61,11 @@ def test_counts_are_told_rounded_and_agree_with_each_other(plan: Any, centre: An
     told = [decode_message(message) for one in centres.values() for message in one.sent]
     assert {tuple(message.people.values()) for message in told if isinstance(message, SiteReady)} == {(5, 5)}
     assert {message.people for message in told if isinstance(message, ModelUpdate)} == {10}
+
+
+def test_the_usual_norm_is_the_largest_lower_median_of_the_rounds_so_far() -> None:
+    assert _usual_norm([]) == 0.0
+    assert _usual_norm([{"norm": {"a": 2.0, "b": 1.5, "c": 9.0}}, {"norm": {}}, {"norm": {"a": 0.1, "b": 0.2}}]) == 2.0
 
 
 def test_class_weights_are_those_of_all_people() -> None:

@@ -54,11 +54,13 @@ def faults(
     maximum_norm: float,
     norm_factor: float,
     announced: Mapping[str, int] | None = None,
+    usual_norm: float = 0.0,
 ) -> tuple[dict[str, Fault], dict[str, float]]:
     """Which updates must not be averaged.
 
     An update is huge that is longer than `maximum_norm`, or than `norm_factor` times the lower median of the sites' norms: of two
-    sites the smaller is the measure, so that even of two a runaway one is found.
+    sites the smaller is the measure, so that even of two a runaway one is found. It never falls below what it was in an earlier round:
+    sites that have learnt their people by heart hardly move any more, and one that still learns is not at fault beside them.
 
     Parameters
     ----------
@@ -69,6 +71,8 @@ def faults(
     maximum_norm, norm_factor : float
     announced : mapping of str to int, optional
         People of each site at the job's begin: the weight of a site in the average cannot grow past it.
+    usual_norm : float
+        Largest lower median of the norms in the rounds before.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def faults(
         else:
             norms[site] = update_norm(update.arrays)
     if norms:
-        limit = min(maximum_norm, norm_factor * statistics.median_low(norms.values()) or np.inf)
+        limit = min(maximum_norm, norm_factor * max(usual_norm, statistics.median_low(norms.values())) or np.inf)
         found |= {site: "huge update" for site, norm in norms.items() if norm > limit}
     return found, norms
 
@@ -102,6 +106,7 @@ def average(
     maximum_norm: float,
     norm_factor: float,
     announced: Mapping[str, int] | None = None,
+    usual_norm: float = 0.0,
 ) -> Averaged:
     """Add the updates to the weights, each by its site's share of the people (McMahan et al., AISTATS 2017, algorithm 1).
 
@@ -111,7 +116,7 @@ def average(
         That the sites trained from.
     updates : mapping of str to ModelUpdate
     minimum_sites : int
-    maximum_norm, norm_factor, announced
+    maximum_norm, norm_factor, announced, usual_norm
         As in `faults`.
 
     Returns
@@ -124,7 +129,7 @@ def average(
         Fewer sites than the minimum sent an update that can be used.
     """
     shapes = {name: array.shape for name, array in weights.items()}
-    dropped, norms = faults(updates, shapes, maximum_norm=maximum_norm, norm_factor=norm_factor, announced=announced)
+    dropped, norms = faults(updates, shapes, maximum_norm=maximum_norm, norm_factor=norm_factor, announced=announced, usual_norm=usual_norm)
     taken = {site: update for site, update in updates.items() if site not in dropped}
     if len(taken) < minimum_sites:
         told = "; ".join(f"{site}: {fault}" for site, fault in dropped.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -108,7 +109,7 @@ def coordinate(plan: FederatedPlan, links: Mapping[str, Link], folder: Path, *, 
         for number in range(len(records) + 1, plan.rounds + 1):
             asked = {site: links[site] for site in begun if not _given_up(records, site)}
             task = TrainTask(job=plan.job, round=number, class_weights=class_weights, arrays=weights)
-            weights, record = _round(plan, begun, asked, task, patience_s)
+            weights, record = _round(plan, begun, asked, task, patience_s, _usual_norm(records))
             _write_weights(folder, number, weights)
             records.append(record)
             write_json(folder / ROUNDS, records)
@@ -158,7 +159,7 @@ def _begin(plan: FederatedPlan, links: Mapping[str, Link], folder: Path, patienc
 
 
 def _round(
-    plan: FederatedPlan, begun: Mapping[str, SiteReady], asked: Mapping[str, Link], task: TrainTask, patience_s: float
+    plan: FederatedPlan, begun: Mapping[str, SiteReady], asked: Mapping[str, Link], task: TrainTask, patience_s: float, usual_norm: float
 ) -> tuple[Weights, dict[str, Any]]:
     began = time.monotonic()
     exchange = _ask(asked, task, patience_s)
@@ -170,7 +171,7 @@ def _round(
     dropped = exchange.lost | {site: _why(answer) for site, answer in exchange.answers.items() if site not in updates}
     done = average(
         dict(task.arrays), updates, minimum_sites=plan.minimum_sites, maximum_norm=plan.maximum_norm, norm_factor=plan.norm_factor,
-        announced={site: sum(ready.people.values()) for site, ready in begun.items()},
+        announced={site: sum(ready.people.values()) for site, ready in begun.items()}, usual_norm=usual_norm,
     )  # fmt: skip
     taken = [site for site in updates if site not in done.dropped]
     told = [(updates[site].people, loss) for site in taken if (loss := updates[site].loss) is not None]
@@ -189,6 +190,11 @@ def _round(
         "bytes_from_sites": exchange.bytes_in,
     }
     return done.weights, record
+
+
+def _usual_norm(records: list[dict[str, Any]]) -> float:
+    """The largest lower median of the norms of updates in a round so far."""
+    return max((statistics.median_low(record["norm"].values()) for record in records if record["norm"]), default=0.0)
 
 
 def _judged(
