@@ -4,7 +4,8 @@
 
 Each seed has centres of its own with different scanners and case mixes, `--patients` new patients of the same scanners, and a network
 of real processes over mutual TLS on the loopback. All arms take the same steps: the same network, rounds, passes and class weights rule,
-the optimiser new in each round, the round of least validation loss. Writes scores.tsv (each patient, each arm) and arms.tsv, and prints
+the optimiser new in each round, the round of least validation loss. Over all seeds the difference is the mean of those of the seeds,
+whose patients and models are independent. Writes scores.tsv (each patient, each arm) and arms.tsv, and prints
 AUCs with DeLong intervals and paired differences; a seed that is in WORK is not computed again.
 """
 
@@ -44,6 +45,7 @@ CENTRES: dict[str, tuple[str, str, dict[str, int]]] = {
 """Site to scanner, case mix and people."""
 TRAINING = TrainingSection(network="resnet18-narrow", batch_size=8, learning_rate=1e-3, device="cpu")
 FIRST_SEED = 80_000
+_Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,8 @@ def summary(work: Path, seeds: list[int]) -> str:
     pairs = ["", "| seed | difference | AUC (DeLong 95 %, paired) |", "|---|---|---|"]
     network = ["", "| seed | rounds | seconds a round | MB to the sites a round | MB from them |", "|---|---|---|---|---|"]
     rows: list[dict[str, Any]] = []
+    apart: dict[str, list[tuple[float, float]]] = {}
+    drawn_means = []
     for seed in seeds:
         folder = work / f"seed-{seed}"
         table, told = read_tsv(folder / "scores.tsv"), read_json(folder / "network.json")
@@ -173,17 +177,28 @@ def summary(work: Path, seeds: list[int]) -> str:
         for other in ["pooled", *(f"{name} alone" for name in CENTRES)]:
             found = delong_paired_test(truth, table["federated"], table[other])
             pairs.append(f"| {seed} | federated minus {other} | {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) |")
-        low, estimate, high = _against_mean_alone(truth, table)
+            apart.setdefault(other, []).append((found.difference, (found.high - found.low) / (2 * _Z)))
+        estimate, drawn = _against_mean_alone(truth, table)
+        drawn_means.append((estimate, drawn))
+        low, high = np.percentile(drawn, (2.5, 97.5))
         pairs.append(f"| {seed} | federated minus the mean centre alone | {estimate:+.3f} ({low:+.3f} to {high:+.3f}), bootstrap |")
         assert abs(estimate - (mean["federated"] - np.mean([mean[f"{name} alone"] for name in CENTRES]))) < 1e-9
         sent = [told[name] / 1e6 for name in ("bytes_to_sites", "bytes_from_sites")]
         network.append(f"| {seed} | {told['rounds']} | {told['seconds_per_round']:.1f} | {sent[0]:.1f} | {sent[1]:.1f} |")
+    for other, found_each in apart.items():
+        differences, errors = (np.array(part) for part in zip(*found_each, strict=True))
+        middle, reach = differences.mean(), _Z * np.sqrt((errors**2).sum()) / len(errors)
+        told = f"{middle:+.3f} ({middle - reach:+.3f} to {middle + reach:+.3f}), seeds differ by {np.ptp(differences):.3f}"
+        pairs.append(f"| all | federated minus {other} | {told} |")
+    low, high = np.percentile(np.mean([drawn for _, drawn in drawn_means], axis=0), (2.5, 97.5))
+    middle = np.mean([estimate for estimate, _ in drawn_means])
+    pairs.append(f"| all | federated minus the mean centre alone | {middle:+.3f} ({low:+.3f} to {high:+.3f}), bootstrap |")
     write_tsv(work / "arms.tsv", pd.DataFrame(rows))
     return "\n".join([*lines, *pairs, *network])
 
 
-def _against_mean_alone(truth: NDArray[np.bool_], table: pd.DataFrame) -> tuple[float, float, float]:
-    """Federated minus the mean AUC of centres alone, with a bootstrap over patients of each class."""
+def _against_mean_alone(truth: NDArray[np.bool_], table: pd.DataFrame) -> tuple[float, NDArray[np.float64]]:
+    """Federated minus the mean AUC of centres alone, and the same in bootstraps over the patients of each class."""
     from dawson.statistics.figures import auc
 
     def difference(rows: NDArray[np.intp]) -> float:
@@ -193,8 +208,7 @@ def _against_mean_alone(truth: NDArray[np.bool_], table: pd.DataFrame) -> tuple[
     rng = np.random.default_rng(0)
     classes = [np.flatnonzero(truth == value) for value in (False, True)]
     drawn = [difference(np.concatenate([rng.choice(own, len(own)) for own in classes])) for _ in range(2000)]
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return float(low), difference(np.arange(len(truth))), float(high)
+    return difference(np.arange(len(truth))), np.array(drawn)
 
 
 def main() -> None:

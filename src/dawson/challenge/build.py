@@ -164,7 +164,7 @@ def build_challenge(plan: ChallengePlan, folder: Path, settings: ChallengeSettin
         hidden.mkdir(parents=True, mode=_OWNER_ONLY)
         with progress("Cases", len(plan.cases)) as advance:
             for case in plan.cases:
-                _hand_out(staging, case, plan.task)
+                _hand_out(staging, case, plan.task, simulated=plan.cohort.simulated)
                 advance(case.name)
         _tables(staging, plan)
         write_text(staging / PUBLIC / "README.md", _readme(plan, settings))
@@ -195,7 +195,7 @@ def truth_path(folder: Path, case: str) -> Path:
     return folder / HIDDEN / TRUTH / f"{case}.nii.gz"
 
 
-def _hand_out(staging: Path, case: Case, task: Task) -> None:
+def _hand_out(staging: Path, case: Case, task: Task, *, simulated: bool) -> None:
     """Images of a case to the public folder, its truth beside them or to the hidden one."""
     import nibabel as nib
 
@@ -209,6 +209,9 @@ def _hand_out(staging: Path, case: Case, task: Task) -> None:
             if source is not None and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 copy_nifti(source, target)
+                # so that programs know what they have before them
+                told = {"SkullStripped": True, "Space": TEMPLATE_SPACE}
+                write_json(target.with_name(target.name.replace(".nii.gz", ".json")), told | ({"SimulatedData": True} if simulated else {}))
     if task.answer == "mask":
         mask, affine = true_mask(case)
         target = Path(f"{stem}_label-{task.label}_desc-truth_mask.nii.gz") if case.part == TRAINING else truth_path(staging, case.name)

@@ -138,6 +138,28 @@ def submit(
         raise typer.Exit(1)
 
 
+@app.command("reference")
+def reference(challenge: Challenge, jobs: options.Jobs = 1, as_json: options.AsJson = False) -> None:
+    """Hand in what Dawson's own methods answer, out of competition, in every phase, and score it: for participants to compare with."""
+    from dawson.challenge.references import hand_in_references
+    from dawson.challenge.scoring import score_entry
+    from dawson.challenge.settings import read_challenge
+    from dawson.parallel import resolve_jobs
+
+    settings = read_challenge(challenge)
+    taken = hand_in_references(challenge, settings, resolve_jobs(jobs))
+    done = [score_entry(challenge, entry.entry_id) for entry in taken]
+    if as_json:
+        show_json([vars(one) for one in done])
+        return
+    show_table(
+        "References", ["entry", "team", "phase", "state", "method"], [[o.entry_id, o.team, o.phase, o.state, o.method] for o in done]
+    )
+    if not done:
+        say("All of them are there already.")
+    say_whose(simulated=settings.challenge.simulated)
+
+
 @app.command("score")
 def score(
     challenge: Challenge,
