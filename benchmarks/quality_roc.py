@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import nibabel as nib
@@ -40,7 +41,7 @@ from dawson.quality.decisions import decide
 from dawson.quality.measures import shift_measures, sinus_blocks
 from dawson.quality.outliers import directed_z
 from dawson.quality.plausibility import implausible
-from dawson.quality.usual_shift import unusual_shifts
+from dawson.quality.usual_shift import SINUSES_MM, unusual_shifts
 from dawson.simulation import artefacts, k_space, plan_cohort
 from dawson.simulation.anatomy import atlas
 from dawson.simulation.brain import make_brain, make_scene
@@ -71,7 +72,7 @@ LEVELS = ("mild", "moderate", "severe")
 FAULTS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "motion": ("the head jumps twice during the scan, by this standard deviation of mm and degrees about each axis", (0.75, 1.5, 3.0)),
     "ghosting": ("height of each ghost as a share of the image", (0.04, 0.08, 0.16)),
-    "distortion": ("largest displacement near the frontal sinuses, mm", (2.0, 4.0, 8.0)),
+    "distortion": ("largest displacement of the brain, at its place nearest to the frontal sinuses, mm", (2.0, 4.0, 8.0)),
     "noise": ("noise as a multiple of the scanner's usual noise", (1.5, 2.5, 4.0)),
     "bias": ("standard deviation of the logarithm of additional coil sensitivity over the head", (0.15, 0.30, 0.45)),
     "crop": ("brain missing at the top of the field of view, mm", (5.0, 15.0, 30.0)),
@@ -282,11 +283,12 @@ def damaged(head: Head, kind: str, level: str, amount: float, contrast: Contrast
     if kind == "ghosting":
         return k_space.add_ghosts(clean, k_space.draw_ghosting(rng, amount, PHASE_AXIS[contrast]))
     if kind == "distortion":
-        brain = np.argwhere(np.asarray(head.brains[contrast].dataobj) > 0)
-        low, high = brain.min(axis=0), brain.max(axis=0)
-        # behind the frontal sinuses: at the front of the brain, a quarter up from its lower end
-        centre = (float((low[0] + high[0]) / 2), float(high[1]), float(low[2] + 0.25 * (high[2] - low[2])))
-        return artefacts.distort(clean, artefacts.draw_distortion(rng, amount, READOUT_AXIS[contrast], centre), (x, y, z))
+        chain = [head.from_template, *([head.to_flair] if contrast == "FLAIR" else [])]
+        place = brain_near_sinuses()
+        for transform in chain:
+            place = transform.apply(place)
+        centre = np.linalg.inv(affine)[:3] @ [*place[0], 1.0]
+        return artefacts.distort(clean, artefacts.draw_distortion(rng, amount, READOUT_AXIS[contrast], tuple(centre)), (x, y, z))
     if kind == "noise":
         usual = head.state.severity(contrast, "noise") * WHITE * head.state.gain[contrast]
         return artefacts.add_noise(clean, artefacts.draw_noise(rng, usual * float(np.sqrt(amount**2 - 1))))
@@ -297,6 +299,14 @@ def damaged(head: Head, kind: str, level: str, amount: float, contrast: Contrast
     if kind == "wrong contrast":
         return wrong_contrast(head, level, amount, contrast)
     return clean
+
+
+@cache
+def brain_near_sinuses() -> np.ndarray:
+    """The point of the template's brain that is nearest to the frontal sinuses, mm, shape (1, 3)."""
+    affine = template_image(2.0).affine
+    points = np.argwhere(template_mask(2.0)) @ affine[:3, :3].T + affine[:3, 3]
+    return points[np.argmin(np.linalg.norm(points - SINUSES_MM, axis=1))][None]
 
 
 def wrong_contrast(head: Head, level: str, amount: float, contrast: Contrast) -> np.ndarray:
