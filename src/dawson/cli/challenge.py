@@ -138,6 +138,28 @@ def submit(
         raise typer.Exit(1)
 
 
+@app.command("run")
+def run(
+    challenge: Challenge,
+    image: Annotated[str, typer.Argument(help="Container image that reads /input and writes /output.", show_default=False)],
+    team: Annotated[str, typer.Option("--team", help="Who hands it in.", show_default=False)],
+    method: Annotated[str, typer.Option("--method", help="What it is, in a few words.")] = "",
+    phase: PhaseName = None,
+    program: Annotated[str, typer.Option("--program", help="docker or podman; what is installed by default.", show_default=False)] = "",
+    gpus: Annotated[bool, typer.Option("--gpus", help="Let it use the GPUs.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run a team's container on the test images, without network or truth, and hand in what it writes."""
+    from dawson.challenge.containers import container_answer
+    from dawson.challenge.settings import read_challenge
+
+    settings = read_challenge(challenge)
+    # before hours of computing: is there a phase at all
+    stage = settings.phase(phase).name
+    with container_answer(challenge, settings, image, program=program, gpus=gpus) as answer:
+        submit(challenge, answer, team, method=method, phase=stage, reference=False, no_score=False, dry_run=False, as_json=as_json)
+
+
 @app.command("reference")
 def reference(challenge: Challenge, jobs: options.Jobs = 1, as_json: options.AsJson = False) -> None:
     """Hand in what Dawson's own methods answer, out of competition, in every phase, and score it: for participants to compare with."""
