@@ -32,16 +32,16 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from dawson.config import QualitySection
+from dawson.imaging.air_bend import AIR_PLACES, bends
 from dawson.imaging.bias import correct_bias
 from dawson.imaging.image_quality_scan import TissuePoints, measure_contrast, points_at
 from dawson.imaging.resample import grid_points, resample
 from dawson.imaging.template import template_image, template_mask
 from dawson.imaging.transforms import Affine
 from dawson.quality.decisions import decide
-from dawson.quality.measures import shift_measures, sinus_blocks
 from dawson.quality.outliers import directed_z
 from dawson.quality.plausibility import implausible
-from dawson.quality.usual_shift import SINUSES_MM, unusual_shifts
+from dawson.quality.usual_bend import unusual_bends
 from dawson.simulation import artefacts, k_space, plan_cohort
 from dawson.simulation.anatomy import atlas
 from dawson.simulation.brain import make_brain, make_scene
@@ -171,7 +171,7 @@ def simulate(person: Person, plan: Any, seed: int) -> Head:
         head.fields[contrast] = bias_field(image, mask)
         corrected = as_image(head, contrast, head.scan.images[contrast] / head.fields[contrast])
         head.measures |= named(contrast, measure_contrast(image, mask, corrected, head.tissues[contrast])[0])
-    head.measures |= shifts(head, {})
+    head.measures |= bends_of(head, {})
     return head
 
 
@@ -236,8 +236,8 @@ def tissues_on(head: Head, image: Any, contrast: Contrast) -> TissuePoints:
     return points_at(image, points, np.stack([one[every] for one in maps], axis=1), lesion)
 
 
-def shifts(head: Head, other: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Local shifts of FLAIR against T1w in template space; their blocks as JSON."""
+def bends_of(head: Head, other: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Displacements of FLAIR against T1w near air, in template space, as JSON."""
     grid, where = template_image(2.0), template_mask(2.0)
     images, brain = [], where
     for contrast in CONTRASTS:
@@ -246,8 +246,8 @@ def shifts(head: Head, other: dict[str, np.ndarray]) -> dict[str, Any]:
         images.append(np.asarray(resample(as_image(head, contrast, values), grid.shape, grid.affine, chain, order=1, mask=where).dataobj))
         inside = np.asarray(resample(head.brains[contrast], grid.shape, grid.affine, chain, order=0, mask=where).dataobj)
         brain = brain & (inside > 0)
-    figures, blocks = shift_measures(images[0], images[1], brain)
-    return {**figures, "shift_blocks": json.dumps(blocks)}
+    found = bends(images[0], images[1], brain, grid.affine)
+    return {"bends": json.dumps({name: [round(float(part), 3) for part in bend] for name, bend in found.items()})}
 
 
 def named(contrast: str, measures: dict[str, float]) -> dict[str, float]:
@@ -270,7 +270,7 @@ def faulted(head: Head, kind: str, level: str, contrast: Contrast, rng: np.rando
         field = bias_field(image, brain)
     unbiased = nib.Nifti1Image((values / field).astype(np.float32), affine)
     found = named(contrast, measure_contrast(image, brain, unbiased, tissue)[0])
-    return found | shifts(head, {contrast: values}) if kind == "distortion" else found
+    return found | bends_of(head, {contrast: values}) if kind == "distortion" else found
 
 
 def damaged(head: Head, kind: str, level: str, amount: float, contrast: Contrast, rng: np.random.Generator) -> np.ndarray:
@@ -306,7 +306,7 @@ def brain_near_sinuses() -> np.ndarray:
     """The point of the template's brain that is nearest to the frontal sinuses, mm, shape (1, 3)."""
     affine = template_image(2.0).affine
     points = np.argwhere(template_mask(2.0)) @ affine[:3, :3].T + affine[:3, 3]
-    return points[np.argmin(np.linalg.norm(points - SINUSES_MM, axis=1))][None]
+    return points[np.argmin(np.linalg.norm(points - AIR_PLACES["frontal"].mm, axis=1))][None]
 
 
 def wrong_contrast(head: Head, level: str, amount: float, contrast: Contrast) -> np.ndarray:
@@ -344,10 +344,10 @@ def judge(clean: pd.DataFrame, place: int, row: dict[str, Any]) -> tuple[float, 
     table = clean.astype(object)
     table.loc[place] = pd.Series({name: row.get(name, np.nan) for name in table.columns})
     table = table.infer_objects().copy()
-    blocks = [json.loads(text) for text in table.pop("shift_blocks")]
+    measured = [json.loads(text) for text in table.pop("bends")]
     minimum = QualitySection().minimum_group
-    for name, only in (("shift_unusual_mm", None), ("shift_sinuses_mm", sinus_blocks())):
-        table[name] = unusual_shifts(blocks, list(table["site"]), minimum, only)
+    for air in AIR_PLACES:
+        table[f"bend_{air}_mm"] = unusual_bends(measured, list(table["site"]), minimum, air)
     values = {str(name): value for name, value in table.loc[place].items()}
     settings = QualitySection()
     z = directed_z(table, table["site"], settings.minimum_group).loc[place].to_dict()

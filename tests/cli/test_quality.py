@@ -31,7 +31,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_template_cohort_is_judged_by_what_it_has_and_says_what_is_absent(judged: tuple[Path, Path]) -> None:
     derivatives = judged[1] / "derivatives" / "dawson"
     table = read_tsv(derivatives / "quality.tsv", text=("absent",))
-    assert {"FLAIR_gm_nawm_contrast", "FLAIR_cjv", "shift_worst_mm", "FLAIR_nawm_lesion_contrast"} & set(table.columns)
+    assert {"FLAIR_gm_nawm_contrast", "FLAIR_cjv", "bend_frontal_mm", "FLAIR_nawm_lesion_contrast"} & set(table.columns)
     assert not {"FLAIR_qi_1", "FLAIR_inu_range", "FLAIR_position_z_mm"} & set(table.columns)
     assert all("FLAIR_air: the image holds the brain only" in text for text in table["absent"])
     assert (derivatives / "quality.html").is_file() and (derivatives / "quality.json").is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from dawson.imaging.air_bend import AIR_PLACES
 from dawson.quality.outliers import IMAGE_MEASURES, SCAN_MEASURES, Judged
 
 _COLUMNS: dict[str, dict[str, Any]] = {
@@ -28,16 +29,13 @@ _COLUMNS: dict[str, dict[str, Any]] = {
     "verdict_by": {"Description": "Who gave the verdict"},
     "verdict_reason": {"Description": "Why"},
     "verdict_date": {"Description": "When, UTC"},
-    "shift_median_mm": {"Description": "Median local displacement of FLAIR against T1w in template space", "Units": "mm"},
-    "shift_worst_mm": {
-        "Description": "Displacement of FLAIR against T1w in template space that 0.5 % of the brain exceed (distortion)",
-        "Units": "mm",
+    **{
+        f"bend_{name}_mm": {
+            "Description": f"Displacement of FLAIR against T1w {place.words}, less that of the group's other scans (distortion)",
+            "Units": "mm",
+        }
+        for name, place in AIR_PLACES.items()
     },
-    "shift_unusual_mm": {
-        "Description": "Largest difference of a block's displacement near the brain's surface from the median of the group's other scans",
-        "Units": "mm",
-    },
-    "shift_sinuses_mm": {"Description": "The same among blocks near the frontal sinuses", "Units": "mm"},
     "wm_dice": {"Description": "White matter against the template's, from preprocess.tsv"},
     "template_correlation": {"Description": "Correlation with the T1w template, from preprocess.tsv"},
     "template_brain_dice": {"Description": "Brain mask against the template's, from preprocess.tsv"},

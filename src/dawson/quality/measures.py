@@ -8,20 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dawson.cohort.scan import Scan
 from dawson.errors import DawsonError
 from dawson.files import digest_of, read_json, sha256, write_json
 from dawson.imaging.volumes import read_volume
 from dawson.quality import places
-from dawson.quality.usual_shift import SINUSES_MM, SINUSES_REACH_MM
 
 # raised whenever the same files no longer give the same measures
-VERSION = 4
-_SHIFT_MM = 2.0
-# sides of the blocks in which shifts are compared between scans, and how deep below the brain's surface they are looked at
-_BLOCK_MM, _RIND_MM = 16.0, 16.0
+VERSION = 5
+_BEND_MM = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,13 +30,13 @@ class ScanMeasures:
     measures : dict of str to float
         `T1w_*` and `FLAIR_*` for each image, other names for the scan as a whole.
     absent : dict of str to str
-        Group of measures (`FLAIR_air`, `shift`) to the reason why there are none.
+        Group of measures (`FLAIR_air`, `bends`) to the reason why there are none.
     problem : str
         Why nothing, or not all, could be measured; empty where all went well.
     sources : str
         Digest of all files that were read.
-    shift_blocks : dict of str to list of float
-        Blocks of template space near the surface of the brain to the mean shift (x, y, z) in mm of FLAIR against T1w there.
+    bends : dict of str to list of float
+        Place of air beside the brain to the displacement (x, y, z) in mm of FLAIR against T1w there, see `dawson.imaging.air_bend`.
     """
 
     participant_id: str
@@ -49,7 +45,7 @@ class ScanMeasures:
     absent: dict[str, str] = field(default_factory=dict)
     problem: str = ""
     sources: str = ""
-    shift_blocks: dict[str, list[float]] = field(default_factory=dict)
+    bends: dict[str, list[float]] = field(default_factory=dict)
 
 
 def measure_scan(scan: Scan, derivatives: Path, masks: Sequence[str] = (), *, force: bool = False) -> ScanMeasures:
@@ -85,13 +81,12 @@ def measure_scan(scan: Scan, derivatives: Path, masks: Sequence[str] = (), *, fo
             continue
         measures |= {f"{contrast}_{name}": round(value, 5) for name, value in found.items()}
         absent |= {f"{contrast}_{name}": reason for name, reason in missing.items()}
-    blocks: dict[str, list[float]] = {}
+    found_bends: dict[str, list[float]] = {}
     try:
-        shifts, blocks = _shift(scan, derivatives, absent)
-        measures |= shifts
+        found_bends = _bends(scan, derivatives, absent)
     except (DawsonError, OSError, ValueError) as error:
-        absent["shift"] = str(error)
-    result = ScanMeasures(scan.participant_id, scan.session_id, measures, absent, " ".join(problems), digest, blocks)
+        absent["bends"] = str(error)
+    result = ScanMeasures(scan.participant_id, scan.session_id, measures, absent, " ".join(problems), digest, found_bends)
     write_json(path, {**asdict(result), "Version": VERSION})
     return result
 
@@ -166,8 +161,9 @@ def _from_template(scan: Scan, derivatives: Path, contrast: str) -> list[Any] | 
     return [*chain, Affine.load(rigid)] if contrast == "FLAIR" and rigid.is_file() else None
 
 
-def _shift(scan: Scan, derivatives: Path, absent: dict[str, str]) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Distortion: how far pieces of FLAIR lie beside T1w after both went to the template by the same warp."""
+def _bends(scan: Scan, derivatives: Path, absent: dict[str, str]) -> dict[str, list[float]]:
+    """Distortion: how far FLAIR lies beside T1w near air, after both went to the template by the same warp."""
+    from dawson.imaging.air_bend import bends
     from dawson.imaging.resample import resample
     from dawson.imaging.template import template_image, template_mask
 
@@ -175,52 +171,9 @@ def _shift(scan: Scan, derivatives: Path, absent: dict[str, str]) -> tuple[dict[
     for contrast, raw in images_of(scan).items():
         paths.append(raw if places.in_template_space(raw) else scan.derivative(derivatives, places.preprocessed(contrast)))
     if len(paths) < 2 or not all(path.is_file() for path in paths):
-        absent["shift"] = "distortion is seen between T1w and FLAIR in template space, and not both are there"
-        return {}, {}
-    coarse, mask = template_image(_SHIFT_MM), template_mask(_SHIFT_MM)
+        absent["bends"] = "distortion is seen between T1w and FLAIR in template space, and not both are there"
+        return {}
+    coarse, mask = template_image(_BEND_MM), template_mask(_BEND_MM)
     first, second = (np.asarray(resample(read_volume(path), coarse.shape, coarse.affine, order=1, mask=mask).dataobj) for path in paths)
-    return shift_measures(first, second, (first != 0) & (second != 0))
-
-
-def sinus_blocks() -> set[str]:
-    """Names of the blocks of `shift_measures` near the frontal sinuses."""
-    from dawson.imaging.local_shift import blocks_near
-    from dawson.imaging.template import template_image
-
-    coarse = template_image(_SHIFT_MM)
-    return {str(number) for number in blocks_near(coarse.shape, coarse.affine, round(_BLOCK_MM / _SHIFT_MM), SINUSES_MM, SINUSES_REACH_MM)}
-
-
-def shift_measures(
-    first: NDArray[np.floating], second: NDArray[np.floating], brain: NDArray[np.bool_]
-) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Figures of the local shifts between two images in template space, and their means by block.
-
-    Parameters
-    ----------
-    first, second : ndarray (x, y, z)
-        On the template's grid of 2 mm.
-    brain : ndarray of bool (x, y, z)
-        Brain in both.
-
-    Returns
-    -------
-    dict of str to float
-        `shift_median_mm`, and `shift_worst_mm`, which 0.5 % of the brain exceed; empty where nothing can be said.
-    dict of str to list of float
-        See `ScanMeasures`.
-    """
-    from scipy import ndimage
-
-    from dawson.imaging.local_shift import block_shifts, local_shifts
-    from dawson.imaging.template import template_mask
-
-    shifts = local_shifts(first, second, brain) * _SHIFT_MM
-    if not len(shifts):
-        return {}, {}
-    lengths = np.linalg.norm(shifts, axis=1)
-    depth = (ndimage.distance_transform_edt(template_mask(_SHIFT_MM)) * _SHIFT_MM).astype(np.float32)
-    means = block_shifts(shifts, brain, depth, round(_BLOCK_MM / _SHIFT_MM), _RIND_MM)
-    blocks = {str(number): [round(float(part), 3) for part in shift] for number, shift in enumerate(means) if np.isfinite(shift[0])}
-    median, worst = float(np.median(lengths)), float(np.percentile(lengths, 99.5))
-    return {"shift_median_mm": round(median, 3), "shift_worst_mm": round(worst, 3)}, blocks
+    found = bends(first, second, (first != 0) & (second != 0), coarse.affine)
+    return {name: [round(float(part), 3) for part in bend] for name, bend in found.items()}

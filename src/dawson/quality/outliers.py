@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dawson.imaging.air_bend import AIR_PLACES
 from dawson.quality.plausibility import Grade
 
 if TYPE_CHECKING:
@@ -70,9 +71,12 @@ IMAGE_MEASURES: dict[str, Judged] = {
     "position_z_mm": Judged("both", "linear", 8.0, "review", "head far from where it usually lies in the scanner"),
 }
 SCAN_MEASURES: dict[str, Judged] = {
-    "shift_unusual_mm": Judged(
-        "high", "log", 0.2, "reject", "T1w and FLAIR lie beside each other somewhere, unlike those of its group (distortion)"
-    ),
+    **{
+        f"bend_{name}_mm": Judged(
+            "high", "log", 0.2, "reject", f"T1w and FLAIR lie beside each other {place.words}, unlike those of its group (distortion)"
+        )
+        for name, place in AIR_PLACES.items()
+    },
     "wm_dice": Judged("low", "linear", 0.015, "review", "registration fits the template less well than usual"),
     "template_correlation": Judged("low", "linear", 0.015, "review", "registered image is less like the template than usual"),
     "template_brain_dice": Judged("low", "linear", 0.006, "review", "brain mask fits the template less well than usual"),

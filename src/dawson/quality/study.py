@@ -12,16 +12,17 @@ from dawson.cohort.scan import Scan
 from dawson.config import StudyConfig
 from dawson.errors import QualityError
 from dawson.files import read_tsv, write_json, write_tsv
+from dawson.imaging.air_bend import AIR_PLACES
 from dawson.parallel import each, resolve_jobs
 from dawson.progress import progress
 from dawson.quality.decisions import VERDICT_COLUMNS, decide, with_verdicts
 from dawson.quality.dictionary import describe
-from dawson.quality.measures import ScanMeasures, images_of, measure_scan, read_measures, sinus_blocks
+from dawson.quality.measures import ScanMeasures, images_of, measure_scan, read_measures
 from dawson.quality.outliers import directed_z, judged_against, judged_columns
 from dawson.quality.places import DICTIONARY, MEASURES, TABLE, sidecar
 from dawson.quality.plausibility import Finding, implausible
 from dawson.quality.protocol import Protocol, deviations, read_protocol
-from dawson.quality.usual_shift import unusual_shifts
+from dawson.quality.usual_bend import unusual_bends
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,9 +116,9 @@ def decision_table(
         rows.append({"participant_id": key[0], "session_id": key[1], "group": _group(scan, sites), **measured[key].measures, **known})
     table = pd.DataFrame(rows)
     minimum = config.quality.minimum_group
-    blocks = [measured[scan.participant_id, scan.session_id].shift_blocks for scan in scans]
-    for name, only in (("shift_unusual_mm", None), ("shift_sinuses_mm", sinus_blocks())):
-        table[name] = unusual_shifts(blocks, list(table["group"]), minimum, only).round(3)
+    bends = [measured[scan.participant_id, scan.session_id].bends for scan in scans]
+    for air in AIR_PLACES:
+        table[f"bend_{air}_mm"] = unusual_bends(bends, list(table["group"]), minimum, air).round(3)
     z = directed_z(table, table["group"], minimum)
     compared = judged_against(table["group"], minimum)
     usual = _usual(table, compared)
