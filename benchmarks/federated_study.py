@@ -12,7 +12,6 @@ AUCs with DeLong intervals and paired differences; a seed that is in WORK is not
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dawson.classification.device import choose
-from dawson.classification.experiment import StudyPaths
-from dawson.classification.images import label_indices, read_stack
-from dawson.classification.study import prepare_images
-from dawson.classification.training import predict_logits, softmax
-from dawson.config import StudyConfig, TrainingSection
+from dawson.config import TrainingSection
+from dawson.federation.comparison import arms_of, compare
 from dawson.federation.local_network import local_network
-from dawson.federation.local_training import LocalWork, train_locally
 from dawson.federation.plan import FederatedPlan
-from dawson.federation.shared_weights import build_network, get_shared, set_shared, shared_names
-from dawson.federation.site_people import gather
 from dawson.federation.site_policy import policy_path, write_site_policy_template
 from dawson.files import read_json, read_tsv, write_json, write_text, write_tsv
 from dawson.parallel import cores
@@ -46,15 +38,6 @@ CENTRES: dict[str, tuple[str, str, dict[str, int]]] = {
 TRAINING = TrainingSection(network="resnet18-narrow", batch_size=8, learning_rate=1e-3, device="cpu")
 FIRST_SEED = 80_000
 _Z = 1.959964
-
-
-@dataclass(frozen=True)
-class Images:
-    """Channel images with labels; `validates` tells who is kept back from training."""
-
-    pixels: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    validates: NDArray[np.bool_]
 
 
 def simulated(folder: Path, people: dict[str, int], site: str, profile: str, seed: int, jobs: int) -> Path:
@@ -76,58 +59,14 @@ def centres(work: Path, seed: int, jobs: int) -> dict[str, Path]:
     return studies
 
 
-def test_images(work: Path, seed: int, patients: int, plan: FederatedPlan, jobs: int) -> tuple[pd.DataFrame, Images]:
+def test_studies(work: Path, seed: int, patients: int, jobs: int) -> dict[str, Path]:
     """New patients of the same scanners and case mixes, half of either disease."""
     each = round(patients / 2 / len(CENTRES))
-    tables, parts = [], []
-    for number, (name, (site, profile, _)) in enumerate(CENTRES.items()):
-        people = {"MS": each, "NMOSD": each}
-        study = simulated(work / f"test-{name}", people, site, profile, FIRST_SEED + 100 * seed + 50 + number, jobs)
-        config = StudyConfig().updated(preprocess=plan.preprocess.model_dump())
-        _, usable = prepare_images(StudyPaths(study, study), config, jobs=jobs)
-        tables.append(usable.table.assign(centre=name)[["centre", "participant_id", "label"]])
-        parts.append(read_stack(usable.table["path"].tolist()))
-    table = pd.concat(tables, ignore_index=True)
-    labels = label_indices(table["label"].tolist(), plan.classes)
-    return table, Images(np.concatenate(parts), labels, np.zeros(len(labels), bool))
-
-
-def own_images(study: Path, plan: FederatedPlan, jobs: int) -> Images:
-    """A centre's images with the split that it makes for the job."""
-    table = gather(StudyPaths(study, study), plan, jobs=jobs).table
-    roles = table["role"].isin(["train", "validation"])
-    table = table[roles].sort_values(["participant_id", "session_id"])
-    labels = label_indices(table["label"].tolist(), plan.classes)
-    return Images(read_stack(table["path"].tolist()), labels, (table["role"] == "validation").to_numpy())
-
-
-def joined(parts: list[Images]) -> Images:
-    """Images of several centres in one place."""
-    return Images(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("pixels", "labels", "validates")))
-
-
-def trained_in_one_place(images: Images, plan: FederatedPlan, stream: int) -> dict[str, NDArray[np.float32]]:
-    """The plan's rounds on images in one place; the weights of least validation loss."""
-    import torch
-
-    torch.set_num_threads(1)
-    computing, network = choose(plan.training), build_network(plan)
-    names = shared_names(network, plan.normalisation)
-    counts = np.bincount(images.labels[~images.validates], minlength=len(plan.classes))
-    weights = (counts.sum() / (len(counts) * counts)).astype(np.float32)
-    best, kept = np.inf, get_shared(network, plan.normalisation)
-    for number in range(1, plan.rounds + 1):
-        work = LocalWork(
-            images.pixels[~images.validates], images.labels[~images.validates], weights, plan.local_epochs, 0.0, (plan.seed, stream, number)
-        )
-        train_locally(network, work, plan.training, computing, names)
-        told = softmax(predict_logits(network, images.pixels[images.validates]))
-        truth = images.labels[images.validates]
-        weight = weights[truth]
-        loss = float((weight * -np.log(np.maximum(told[np.arange(len(truth)), truth], 1e-12))).sum() / weight.sum())
-        if loss < best:
-            best, kept = loss, get_shared(network, plan.normalisation)
-    return kept
+    people = {"MS": each, "NMOSD": each}
+    return {
+        name: simulated(work / f"test-{name}", people, site, profile, FIRST_SEED + 100 * seed + 50 + number, jobs)
+        for number, (name, (site, profile, _)) in enumerate(CENTRES.items())
+    }
 
 
 def one_seed(work: Path, seed: int, patients: int, rounds: int, jobs: int) -> None:
@@ -136,20 +75,10 @@ def one_seed(work: Path, seed: int, patients: int, rounds: int, jobs: int) -> No
 
     plan = FederatedPlan(job=f"seed-{seed}", training=TRAINING, rounds=rounds, folds=4, seed=seed, minimum_sites=3)
     studies = centres(work, seed, jobs)
-    table, new = test_images(work, seed, patients, plan, jobs)
+    tests = test_studies(work, seed, patients, jobs)
     with local_network({name: (study, study) for name, study in studies.items()}, work / "network", jobs=1) as network:
         fetched = network.run(plan, work / "training", timeout_s=7200)
-    own = {name: own_images(study, plan, jobs) for name, study in studies.items()}
-    arms: dict[str, dict[str, NDArray[np.float32]]] = {"federated": load_file(fetched / "model.safetensors")}
-    arms["pooled"] = trained_in_one_place(joined(list(own.values())), plan, 1)
-    for number, name in enumerate(own):
-        arms[f"{name} alone"] = trained_in_one_place(own[name], plan, 2 + number)
-        arms[f"without {name}"] = trained_in_one_place(joined([part for other, part in own.items() if other != name]), plan, 10 + number)
-    positive = plan.classes.index(plan.positive)
-    for arm, weights in arms.items():
-        network_of_arm = build_network(plan)
-        set_shared(network_of_arm, weights)
-        table[arm] = softmax(predict_logits(network_of_arm.eval(), new.pixels))[:, positive]
+    table = compare(plan, studies, tests, load_file(fetched / "model.safetensors"), jobs)
     told = read_json(fetched / "result.json")
     rows = [record["seconds"] for record in told["rounds"]]
     write_json(work / "network.json", {"seconds_per_round": float(np.mean(rows)), **told["bytes_per_round"], "rounds": len(rows)})
@@ -168,8 +97,7 @@ def summary(work: Path, seeds: list[int]) -> str:
         folder = work / f"seed-{seed}"
         table, told = read_tsv(folder / "scores.tsv"), read_json(folder / "network.json")
         truth = (table["label"] == "NMOSD").to_numpy()
-        arms = [name for name in table.columns if name not in ("centre", "participant_id", "label")]
-        for arm in arms:
+        for arm in arms_of(table):
             found = delong_interval(truth, table[arm])
             rows.append({"seed": seed, "arm": arm, "auc": found.estimate, "low": found.low, "high": found.high})
             lines.append(f"| {seed} | {len(table)} | {arm} | {found.estimate:.3f} ({found.low:.3f} to {found.high:.3f}) |")

@@ -156,14 +156,19 @@ def simulate(
 ) -> None:
     """Run a whole network of real processes on this machine: mutual TLS over the loopback, a node for every study."""
     from dawson.federation.plan import read_plan
+
+    run_local(read_plan(plan), _named(study), out, jobs)
+
+
+def _named(studies: list[Path]) -> dict[str, Path]:
+    """Studies by the name of their site."""
+    from dawson.errors import ConfigError
     from dawson.federation.site_policy import policy_path, read_site_policy
 
-    studies = {read_site_policy(policy_path(one)).site: one for one in study}
-    if len(studies) < max(2, len(study)):
-        from dawson.errors import ConfigError
-
+    named = {read_site_policy(policy_path(one)).site: one for one in studies}
+    if len(named) < max(2, len(studies)):
         raise ConfigError("A network needs two studies or more, each with a policy in a site's own name.", "`dawson site init` writes one.")
-    run_local(read_plan(plan), studies, out, jobs)
+    return named
 
 
 def run_local(plan: FederatedPlan, studies: dict[str, Path], out: Path, jobs: int) -> None:
@@ -177,6 +182,36 @@ def run_local(plan: FederatedPlan, studies: dict[str, Path], out: Path, jobs: in
         say(f"Coordinator and {len(studies)} sites run, connected by mutual TLS ({time.monotonic() - began:.0f} s).")
         network.run(plan, out / "training", timeout_s=_DAYS_S, heard=_Told())
     _say_result(out / "training", write_federation_page(out / "training"))
+
+
+@app.command("compare")
+def compare(
+    plan: Plan,
+    study: Annotated[list[Path], typer.Option("--study", help="A simulated centre with its policy; give two or more.", show_default=False)],
+    test: Annotated[
+        list[Path], typer.Option("--test", help="A simulated study of new patients; may be given many times.", show_default=False)
+    ],
+    out: Result,
+    jobs: options.Jobs = 1,
+) -> None:
+    """Train over the network, at each centre alone, without each, and in one place; read new patients with all. Simulated people only."""
+    from safetensors.numpy import load_file
+
+    from dawson.federation.comparison import compare as compare_trainings
+    from dawson.federation.comparison import refuse_real_people
+    from dawson.federation.plan import read_plan
+    from dawson.parallel import resolve_jobs
+    from dawson.report.federation_comparison import write_comparison_page
+
+    read, studies, tests = read_plan(plan), _named(study), {one.resolve().name: one for one in test}
+    refuse_real_people({str(path): path for path in [*studies.values(), *tests.values()]})
+    if not (out / "training" / "model.safetensors").is_file():
+        run_local(read, studies, out, jobs)
+    federated = load_file(out / "training" / "model.safetensors")
+    scores = compare_trainings(read, studies, tests, federated, resolve_jobs(jobs))
+    page = write_comparison_page(out, scores, read.positive, f"{len(studies)} centres")
+    say_whose(simulated=True)
+    say(f"Report: {page}")
 
 
 @app.command("demo")
