@@ -65,6 +65,7 @@ IMAGE_MEASURES: dict[str, Judged] = {
     "fwhm_avg": Judged("both", "log", 0.025, "reject", "sharpness unlike that of its group"),
     "gm_nawm_contrast": Judged("both", "linear", 0.02, "reject", "grey-white contrast unlike that of its group"),
     "csf_nawm_ratio": Judged("both", "linear", 0.04, "reject", "brightness of fluid unlike that of its group"),
+    "wm2max": Judged("both", "linear", 0.015, "review", "white matter beside fat and vessels unlike that of its group"),
     "nawm_lesion_contrast": Judged("low", "linear", 0.08, "review", "lesions hardly brighter than white matter"),
     "cut_top": Judged("high", "linear", 0.03, "reject", "more of the brain's top missing than usual"),
     "cut_bottom": Judged("high", "linear", 0.04, "reject", "more of the brain's base missing than usual"),
