@@ -9,7 +9,8 @@ paired heads counted once in each class), and how many scans are sent to a perso
 
 To save time voxels are 1.5 mm or larger; brain mask, tissues and transforms are the simulator's truth instead of
 preprocessing's result, and the bias field is
-estimated anew (N4) for clean scans and for those with bias alone; the figures of registration (Dice, correlation) are not used.
+estimated anew (N4) for clean scans and for those with bias alone; the figures of registration (Dice, correlation) are not used, nor
+the rule on the volume of the brain mask: simulated heads are as large as the template's, larger than people's.
 The levels are set by what they mean physically, below, and were not adjusted to the result.
 """
 
@@ -352,7 +353,11 @@ def judge(clean: pd.DataFrame, place: int, row: dict[str, Any]) -> tuple[float, 
     settings = QualitySection()
     z = directed_z(table, table["site"], settings.minimum_group).loc[place].to_dict()
     usual = table[table["site"] == row["site"]].median(numeric_only=True).to_dict()
-    measures = {name: value for name, value in values.items() if isinstance(value, int | float) and value == value}
+    measures = {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, int | float) and value == value and not name.endswith("_brain_ml")
+    }
     decided = decide(
         implausible(measures, {}), {str(k): float(v) for k, v in z.items()}, values, usual, settings.review_z, settings.reject_z
     )

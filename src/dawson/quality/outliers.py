@@ -55,9 +55,10 @@ IMAGE_MEASURES: dict[str, Judged] = {
     "snrd_wm": Judged("low", "log", 0.10, "reject", "little signal over the noise of the air"),
     "fber": Judged("low", "log", 0.20, "reject", "much energy in the air around the head"),
     "qi_1": Judged("high", "linear", 0.003, "reject", "signal where only air is (ghosts, motion)"),
-    "air_structure": Judged("high", "linear", 0.04, "reject", "shapes in the air around the head (ghosts, motion)"),
+    "air_structure": Judged("high", "linear", 0.015, "reject", "shapes in the air around the head (ghosts, motion)"),
     **{
-        f"air_streak_{axis}": Judged("high", "linear", 0.01, "reject", "the head smeared over the air beside it (motion)") for axis in "xyz"
+        f"air_streak_{axis}": Judged("high", "linear", 0.007, "reject", "the head smeared over the air beside it (motion)")
+        for axis in "xyz"
     },
     "efc": Judged("high", "linear", 0.015, "reject", "blurred or ghosted (entropy)"),
     "cjv": Judged("high", "log", 0.06, "reject", "grey and white matter run into each other"),
@@ -74,7 +75,7 @@ IMAGE_MEASURES: dict[str, Judged] = {
 SCAN_MEASURES: dict[str, Judged] = {
     **{
         f"bend_{name}_mm": Judged(
-            "high", "log", 0.2, "reject", f"T1w and FLAIR lie beside each other {place.words}, unlike those of its group (distortion)"
+            "high", "linear", 0.6, "reject", f"T1w and FLAIR lie beside each other {place.words}, unlike those of its group (distortion)"
         )
         for name, place in AIR_PLACES.items()
     },
