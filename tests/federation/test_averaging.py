@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from dawson.classification.device import Computing
+from dawson.classification.networks.group_norm import with_group_norm
 from dawson.config import TrainingSection
 from dawson.errors import ExperimentError
 from dawson.federation.averaging import average, update_norm
 from dawson.federation.local_training import LocalWork, proximal_term, train_locally
 from dawson.federation.messages import ModelUpdate
 from dawson.federation.plan import FederatedPlan
-from dawson.federation.shared_weights import build_network, get_kept, get_shared, set_shared, shared_names, with_group_norm
+from dawson.federation.shared_weights import build_network, get_kept, get_shared, set_shared, shared_names
 
 START = {"w": np.array([1.0, 2.0], np.float32)}
 LIMITS = {"minimum_sites": 2, "maximum_norm": 100.0, "norm_factor": 5.0}

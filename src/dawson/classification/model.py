@@ -150,7 +150,8 @@ class Model:
             A weights file is missing or is not the one that the description names.
         """
         paths = member_files(self.folder, self.description["members"], "model.json")
-        return [load_member(path, self.training, int(self.description["channels"]), len(self.classes)) for path in paths]
+        grouped = self.description.get("normalisation") == "groupnorm"
+        return [load_member(path, self.training, int(self.description["channels"]), len(self.classes), grouped=grouped) for path in paths]
 
     def member_images(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Images as each member sees them: harmonised as those that it learnt from, where these were."""
@@ -166,11 +167,14 @@ class Model:
         return np.stack([predict_logits(network, seen) for network, seen in zip(networks, self.member_images(images), strict=True)])
 
 
-def load_member(weights: Path, training: TrainingSection, channels: int, classes: int) -> torch.nn.Module:
-    """One trained network from its weights, in evaluation mode, on the device that suits this machine."""
+def load_member(weights: Path, training: TrainingSection, channels: int, classes: int, *, grouped: bool = False) -> torch.nn.Module:
+    """One trained network from its weights, in evaluation mode, on this machine's device; with group normalisation if `grouped`."""
     from safetensors.torch import load_file
 
+    from dawson.classification.networks.group_norm import with_group_norm
+
     network = architecture(training.network).build(channels, classes)
+    network = with_group_norm(network) if grouped else network
     network.load_state_dict(load_file(weights))
     return network.to(choose(training.model_copy(update={"device": "auto"})).device).eval()
 

@@ -144,6 +144,13 @@ def _say_result(out: Path, page: Path) -> None:
     )
     say(f"Best round {result['best_round']} of {len(result['rounds'])}. {told or 'The sites told no AUC: too few people.'}")
     say_whose(simulated=result["SimulatedData"])
+    from dawson.errors import ModelError
+    from dawson.federation.handed_model import write_handed_model
+
+    try:
+        say(f"Model, for dawson predict: {write_handed_model(out, out / result['job'])}")
+    except ModelError as error:
+        say(str(error))
     say(f"Report: {page}")
 
 

@@ -35,15 +35,16 @@ def info(
     trained, performance = said["trained_on"], said["performance"]
     people = ", ".join(f"{count} {label}" for label, count in trained["participants"].items())
     simulated = "; SIMULATED patients" if trained["simulated"] else ""
-    auc = performance["figures"]["auc"]
+    auc = performance["figures"].get("auc")
+    tested = f"{performance['scheme']}, {performance['repeats']} repeats x {performance['folds']} folds" if auc else "nobody"
     show_table(
         f"Model {read.name}", ["", ""],
         [
             ["classes", ", ".join(read.classes) + f" (positive: {said['positive']})"],
             ["network", f"{said['training']['network']}, {len(said['members'])} members, {said['channels']} slices"],
             ["trained on", f"{trained['study']}: {people}; {trained['scans']} scans{simulated}"],
-            ["AUC, out of sample", f"{figure(auc)}; {auc['method']}"],
-            ["evaluated by", f"{performance['scheme']}, {performance['repeats']} repeats x {performance['folds']} folds"],
+            ["AUC, out of sample", f"{figure(auc)}; {auc['method']}" if auc else "not known"],
+            ["evaluated by", tested],
             ["digest", read.digest],
             ["made with", f"dawson {said['software']['packages'].get('dawson', '?')}, {said['software']['created']}"],
         ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,13 @@ import torch
 from torch import nn
 
 from dawson.classification.networks import architecture
+from dawson.classification.networks.group_norm import with_group_norm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dawson.federation.averaging import Weights
     from dawson.federation.plan import FederatedPlan, Normalisation
-
-_GROUPS = 32
 
 
 def build_network(plan: FederatedPlan) -> nn.Module:
@@ -28,19 +26,6 @@ def build_network(plan: FederatedPlan) -> nn.Module:
         torch.manual_seed(int(entropy[0] >> np.uint64(1)))
         network = architecture(plan.training.network).build(len(plan.preprocess.slices_mm), len(plan.classes))
     return with_group_norm(network) if plan.normalisation == "groupnorm" else network
-
-
-def with_group_norm(network: nn.Module) -> nn.Module:
-    """The network with group normalisation (Wu and He, ECCV 2018) in the place of batch normalisation, in up to 32 groups.
-
-    Group normalisation looks at one image at a time: nothing of it depends on a site's other people, and it has no running statistics.
-    """
-    for name, child in network.named_children():
-        if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            setattr(network, name, nn.GroupNorm(math.gcd(_GROUPS, child.num_features), child.num_features, eps=child.eps))
-        else:
-            with_group_norm(child)
-    return network
 
 
 def shared_names(network: nn.Module, normalisation: Normalisation) -> tuple[str, ...]:

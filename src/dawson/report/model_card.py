@@ -143,6 +143,7 @@ def _training(model: Model) -> str:
             "",
             f"Study: {trained['study'] or 'unnamed'}. {'Every patient is simulated.' if trained['simulated'] else 'Real patients.'} "
             f"{hidden_count(int(trained['scans']))} scans; each member trained on all participants but its own validation part.",
+            *(["", trained["note"]] if trained.get("note") else []),
             "",
             f"| Class | {kind} |",
             "|---|---|",
@@ -157,6 +158,9 @@ def _training(model: Model) -> str:
 
 def _performance(model: Model) -> str:
     performance = model.description["performance"]
+    if not performance["figures"]:
+        lines = ["## Performance", "", "Tested on nobody out of sample: what it is worth is not known before an external study."]
+        return "\n".join([*lines, *([performance["note"]] if performance.get("note") else []), ""])
     figures = {name: as_entry(performance["figures"][name]) for name in FIGURES if performance["figures"].get(name)}
     rows = [
         f"| {NAMES[name]}{'' if name == 'auc' else ', %'} | {estimate(name, entry)} | {entry.get('method', '')} |"
