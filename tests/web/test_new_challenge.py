@@ -57,6 +57,7 @@ def test_a_challenge_is_made_run_and_found_after_a_restart(served):
     ("change", "told"),
     [
         ({"title": "New"}, "cannot be called"),
+        ({"title": "Making"}, "cannot be called"),
         ({"title": "!!!"}, "cannot be called"),
         ({"maker": "nobody"}, "No session"),
         ({"task": "volumes"}, "targets"),
@@ -105,7 +106,7 @@ def test_copies_go_when_somebody_may_not_be_shown_or_a_challenge_changed(served,
     server = served.server
     copies = [server.copies.of(f"sub-{number:02d}", "image", lambda path: path.write_bytes(b"x"), public=True) for number in (1, 2)]
     packed = server.copies.packed("lesions-2026", server.challenges["lesions-2026"] / "public")
-    monkeypatch.setattr(server, "may_be_shown", lambda person, **_: person != "sub-01")
+    monkeypatch.setattr(server, "shown_of", lambda people, **_: set(people) - {"sub-01"})
     server.drop_copies()
     assert [copy.exists() for copy in copies] == [False, True] and packed.exists()
     (server.challenges["lesions-2026"] / "public" / "README.md").write_text("other")

@@ -14,7 +14,7 @@ from dawson.errors import ConfigError
 from dawson.storage.database import open_database
 from dawson.storage.models import Account
 from dawson.web.app import create_app
-from dawson.web.pages.new_challenge import NEW, page_name
+from dawson.web.pages.new_challenge import RESERVED, page_name
 from dawson.web.security import INVITATION, INVITATION_LASTS, issue
 from dawson.web.server import Server, now
 
@@ -55,8 +55,10 @@ def prepare_server(
         challenges = [*challenges, *sorted(path.parent for path in challenge_home.glob(f"[!.]*/{CHALLENGE_FILE}"))]
     folders = {folder.resolve() for folder in challenges}
     named = {page_name(folder.name): folder for folder in folders}
-    if len(named) < len(folders) or named.keys() & {"", NEW}:
-        raise ConfigError("Two challenges have the same name of their folder, or one has none.", "Give the folders other names.")
+    if len(named) < len(folders) or named.keys() & RESERVED:
+        raise ConfigError(
+            "Two challenges have the same name of their folder, or one has none that an address can have.", "Give the folders other names."
+        )
     for folder in named.values():
         read_challenge(folder)
     server = Server(study, open_database(database_path(study)), config, open_to_all, named, challenge_home, mailbox)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -74,17 +74,24 @@ class Server:
 
     def drop_copies(self) -> None:
         """Remove the served copies of people who may not be shown any more, and those of challenges that were changed."""
-        for participant_id, public in self.copies.people():
-            if not self.may_be_shown(participant_id, public=public, actor="", record=False):
+        for public in (True, False):
+            people = [participant_id for participant_id, is_public in self.copies.people() if is_public == public]
+            for participant_id in set(people) - self.shown_of(people, public=public, record=False):
                 self.copies.drop(participant_id)
         self.copies.drop_stale(self.challenges)
 
-    def may_be_shown(self, participant_id: str, *, public: bool, actor: str, record: bool) -> bool:
-        """Whether consent lets a person be shown at this moment, to the public or to invited raters."""
+    def shown_of(self, people: Sequence[str], *, public: bool, record: bool, actor: str = "") -> set[str]:
+        """Whom of some people consent lets show at this moment, to the public or to invited raters."""
+        if not people:
+            return set()
         governance = governance_of(self.study, self.config.governance)
         use = use_of(governance, "annotate", public=public)
-        ruling = rule(self.study, [participant_id], use, managed=governance.managed, record=record, detail={"rater": actor})
-        return bool(ruling.allowed)
+        ruling = rule(self.study, people, use, managed=governance.managed, record=record, detail={"rater": actor})
+        return set(ruling.allowed)
+
+    def may_be_shown(self, participant_id: str, *, public: bool, actor: str, record: bool) -> bool:
+        """Whether consent lets a person be shown at this moment, see `shown_of`."""
+        return participant_id in self.shown_of([participant_id], public=public, record=record, actor=actor)
 
 
 def now() -> datetime:

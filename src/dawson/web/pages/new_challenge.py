@@ -25,7 +25,8 @@ from dawson.web.render import page
 from dawson.web.server import Server, now
 
 router = APIRouter()
-NEW = "new"
+RESERVED = {"", "new", "making"}
+"""Names that a challenge cannot have: they are taken by pages, or are none."""
 _LABEL = r"^[A-Za-z0-9]*$"
 
 
@@ -85,7 +86,7 @@ def make(request: Request, caller: Organiser, wanted: Annotated[Wanted, Form()],
         plan = wanted.plan(server, record=False)
         settings = wanted.settings(plan, now())
         name = page_name(wanted.title)
-        if name in ("", NEW) or name in server.challenges or (home / name).exists():
+        if name in RESERVED or name in server.challenges or (home / name).exists():
             raise ChallengeError(f"A challenge cannot be called {wanted.title!r} here.", "Give a title that no other has.")
     except DawsonError as error:
         return _form(request, caller, wanted, problem=_without_places(error, server), status=400)
