@@ -164,12 +164,15 @@ def compare(plan: FederatedPlan, studies: Mapping[str, Path], tests: Mapping[str
     """
     own = {name: own_images(study, plan, jobs) for name, study in studies.items()}
     table, images = new_people(tests, plan, jobs)
-    parts = {POOLED: list(own.values()), **{f"{name} alone": [part] for name, part in own.items()}}
+    # each training has its own stream of random numbers, whatever else is trained
+    parts = {POOLED: (1, list(own.values()))}
+    parts |= {f"{name} alone": (2 + place, [part]) for place, (name, part) in enumerate(own.items())}
     if len(own) > 2:
-        parts |= {f"without {name}": [part for other, part in own.items() if other != name] for name in own}
+        for place, name in enumerate(own):
+            parts[f"without {name}"] = (max(10, 2 + len(own)) + place, [part for other, part in own.items() if other != name])
     arms = {FEDERATED: federated}
     with progress("Trainings", len(parts)) as advance:
-        for stream, (arm, some) in enumerate(parts.items(), start=1):
+        for arm, (stream, some) in parts.items():
             arms[arm] = train_in_one_place(joined(some), plan, stream)
             advance(arm)
     positive = plan.classes.index(plan.positive)
