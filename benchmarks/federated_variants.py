@@ -28,7 +28,6 @@ from dawson.federation.coordinator import coordinate
 from dawson.federation.plan import FederatedPlan, PrivacyPart
 from dawson.federation.privacy_budget import noise_for
 from dawson.federation.private_training import private_settings
-from dawson.federation.shared_weights import set_shared
 from dawson.federation.site_people import gather
 from dawson.federation.site_policy import PrivacyBudget, policy_path, read_site_policy
 from dawson.federation.site_trainer import SiteTrainer
@@ -80,8 +79,7 @@ def scores_of(plan: FederatedPlan, work: Path, folder: Path, change: dict[str, A
     table, images = new_people(test_studies(work, plan.seed, 402, jobs), plan, jobs)
     told = np.empty(len(table))
     for name, node in nodes.items():
-        network = node._open[plan.job].network
-        set_shared(network, done.weights)
+        network = node.local_network(plan.job, done.weights)
         rows = (table["centre"] == name).to_numpy()
         told[rows] = softmax(predict_logits(network.eval(), images[rows]))[:, plan.classes.index(plan.positive)]
     return table, told

@@ -7,7 +7,6 @@ from typing import Any
 
 from dawson.challenge.build import ChallengePlan
 from dawson.challenge.settings import ChallengeSettings
-from dawson.cohort.licences import find_licence
 from dawson.config import validated
 
 _FINAL_DAYS = 7
@@ -25,7 +24,7 @@ def draft_settings(
         May be empty: the task and the study are named then.
     organiser : str
     licence : str
-        See `dawson.cohort.licences.find_licence`.
+        Its identifier, see `dawson.cohort.licences.Licence`.
     data_statement : str
         Where the data come from and who agreed; may be empty.
     days : int
@@ -37,8 +36,6 @@ def draft_settings(
     ------
     ConfigError
         A rule cannot be used.
-    CohortError
-        The licence is not known.
     """
     begins = at.replace(microsecond=0)
     ends = begins + timedelta(days=days)
@@ -49,7 +46,7 @@ def draft_settings(
             "task": plan.task.name,
             "targets": plan.targets,
             "organiser": organiser,
-            "licence": find_licence(licence).identifier,
+            "licence": licence,
             "data_statement": data_statement or ("Simulated by Dawson." if plan.cohort.simulated else "Ask the organiser."),
             "simulated": plan.cohort.simulated,
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from dawson.challenge.build import CASES, HIDDEN, PUBLIC
 from dawson.challenge.cases import TRAINING
 from dawson.challenge.entries import Entry, read_entries, take_entry
 from dawson.challenge.settings import ChallengeSettings
+from dawson.challenge.table_tasks import happened
 from dawson.cohort.dataset import read_cohort
 from dawson.errors import ChallengeError
 from dawson.files import read_tsv, write_tsv
@@ -165,9 +167,7 @@ class _Regression:
     jobs: int
 
     def answer(self, cases: Sequence[str], file: Path) -> None:
-        """Fitted anew for each phase, from the training cases alone."""
-        truth = _truth(self.challenge)
-        known = self._measured(TRAINING, list(truth.index))
+        truth, known = self._training
         names = [
             name
             for name in known.columns
@@ -182,6 +182,12 @@ class _Regression:
             total = np.sum(list(given.values()), axis=0)
             given = {column: values / total for column, values in given.items()}
         _write(file, cases, given)
+
+    @cached_property
+    def _training(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What is true of the training cases and what was measured of them, the same for all phases."""
+        truth = _truth(self.challenge)
+        return truth, self._measured(TRAINING, list(truth.index))
 
     def _measured(self, dataset: str, cases: Sequence[str]) -> pd.DataFrame:
         folder = self.work / dataset
@@ -232,8 +238,7 @@ def _columns(settings: ChallengeSettings, truth: pd.DataFrame) -> dict[str, pd.S
     if settings.task.name == "diagnosis":
         return {f"probability_{name}": (truth["diagnosis"] == name).astype(float) for name in targets}
     if settings.task.name == "conversion":
-        happened = truth[targets[0]].astype(str).str.strip().str.lower().isin(["1", "1.0", "yes", "true"])
-        return {f"probability_{targets[0]}": happened.astype(float)}
+        return {f"probability_{targets[0]}": truth[targets[0]].map(happened).astype(float)}
     return {name: truth[name].astype(float) for name in targets}
 
 

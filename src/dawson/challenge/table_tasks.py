@@ -117,17 +117,18 @@ def score_conversion(predicted: Row, true: Row, targets: Sequence[str]) -> Score
     >>> score_conversion({"probability_converted": 0.5}, {"converted": "1"}, ["converted"])["brier"]
     0.25
     """
-    happened, given = _happened(true[targets[0]]), float(predicted[f"probability_{targets[0]}"])
-    return {"brier": (given - happened) ** 2, "log_loss": -math.log(max(given if happened else 1 - given, 1e-6))}
+    came, given = happened(true[targets[0]]), float(predicted[f"probability_{targets[0]}"])
+    return {"brier": (given - came) ** 2, "log_loss": -math.log(max(given if came else 1 - given, 1e-6))}
 
 
 def rank_conversions(predicted: Sequence[Row], true: Sequence[Row], targets: Sequence[str]) -> Scores:
     """AUC of the probability that the event happens; NaN where it always or never does."""
     name = targets[0]
-    return {"auc": _auc([_happened(row[name]) for row in true], [float(row[f"probability_{name}"]) for row in predicted])}
+    return {"auc": _auc([happened(row[name]) for row in true], [float(row[f"probability_{name}"]) for row in predicted])}
 
 
-def _happened(value: object) -> bool:
+def happened(value: object) -> bool:
+    """Whether a true value of the task `conversion` says that the event came."""
     return str(value).strip().lower() in ("1", "1.0", "yes", "true")
 
 

@@ -124,17 +124,30 @@ def fetch(kit: Kit, job: Job, out: Result, as_json: options.AsJson = False) -> N
     """Bring the weights of the best round, what was told of them, and a report."""
     from dawson.federation import network_session
     from dawson.files import read_json
-    from dawson.report.federation_page import write_federation_page
 
     network_session.fetch(kit, job, out)
-    page = write_federation_page(out)
+    page, model = _write_result(out)
     if as_json:
         show_json(read_json(out / "result.json"))
         return
-    _say_result(out, page)
+    _say_result(out, page, model)
 
 
-def _say_result(out: Path, page: Path) -> None:
+def _write_result(out: Path) -> tuple[Path, str]:
+    """Page and model of what was fetched: the page's path, and a sentence about the model."""
+    from dawson.errors import ModelError
+    from dawson.federation.handed_model import write_handed_model
+    from dawson.files import read_json
+    from dawson.report.federation_page import write_federation_page
+
+    try:
+        model = f"Model, for dawson predict: {write_handed_model(out, out / read_json(out / 'result.json')['job'])}"
+    except ModelError as error:
+        model = str(error)
+    return write_federation_page(out), model
+
+
+def _say_result(out: Path, page: Path, model: str) -> None:
     from dawson.files import read_json
 
     result = read_json(out / "result.json")
@@ -144,13 +157,7 @@ def _say_result(out: Path, page: Path) -> None:
     )
     say(f"Best round {result['best_round']} of {len(result['rounds'])}. {told or 'The sites told no AUC: too few people.'}")
     say_whose(simulated=result["SimulatedData"])
-    from dawson.errors import ModelError
-    from dawson.federation.handed_model import write_handed_model
-
-    try:
-        say(f"Model, for dawson predict: {write_handed_model(out, out / result['job'])}")
-    except ModelError as error:
-        say(str(error))
+    say(model)
     say(f"Report: {page}")
 
 
@@ -182,13 +189,12 @@ def run_local(plan: FederatedPlan, studies: dict[str, Path], out: Path, jobs: in
     """Train over studies on this machine, and say what came of it."""
     from dawson.federation.local_network import local_network
     from dawson.parallel import resolve_jobs
-    from dawson.report.federation_page import write_federation_page
 
     began = time.monotonic()
     with local_network({name: (one, one) for name, one in studies.items()}, out / "network", jobs=resolve_jobs(jobs)) as network:
         say(f"Coordinator and {len(studies)} sites run, connected by mutual TLS ({time.monotonic() - began:.0f} s).")
         network.run(plan, out / "training", timeout_s=_DAYS_S, heard=_Told())
-    _say_result(out / "training", write_federation_page(out / "training"))
+    _say_result(out / "training", *_write_result(out / "training"))
 
 
 @app.command("compare")

@@ -97,9 +97,7 @@ def make_card(study: Path, *, contact: str = "", publish: bool = False, actor: s
         The policy or the study cannot be read.
     """
     policy, who = read_policy(study), actor or current_user()
-    request = Request(
-        project=PROJECT, researcher=who, purpose=policy.purposes[0], analysis="summary", sites=(policy.site,), variables=("variable",)
-    )
+    request = Request(project=PROJECT, researcher=who, purpose=policy.purposes[0], analysis="summary", sites=(policy.site,))
     now = people_now(study, policy, request, who, record=False)
     known = {name: column for name, column in now.columns.items() if now.table[name].notna().any()}
     request = request.model_copy(update={"variables": tuple(known)[:_MOST_VARIABLES]})

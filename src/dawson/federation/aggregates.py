@@ -20,6 +20,12 @@ def rounded_down(count: int, step: int) -> int:
     return count // step * step
 
 
+def weighted_log_loss(probability: NDArray[np.floating], labels: NDArray[np.int64], class_weights: NDArray[np.float32]) -> float:
+    """Class-weighted cross-entropy, the figure by which rounds are chosen: probability (images, classes), labels (images,)."""
+    weight = class_weights[labels].astype(np.float64)
+    return float((weight * -np.log(np.maximum(probability[np.arange(len(labels)), labels], 1e-12))).sum() / weight.sum())
+
+
 def summarise(
     truth: NDArray[np.intp], probability: NDArray[np.float64], loss: float, classes: Sequence[str], positive: str, minimum: int, step: int
 ) -> Evaluation | None:

@@ -14,11 +14,12 @@ from dawson.classification.device import choose
 from dawson.classification.experiment import StudyPaths
 from dawson.classification.images import label_indices, read_stack
 from dawson.classification.study import prepare_images
-from dawson.classification.training import predict_logits, softmax
+from dawson.classification.training import class_weights, predict_logits, softmax
 from dawson.cohort.dataset import read_cohort
 from dawson.config import StudyConfig
 from dawson.errors import CohortError, ConfigError
-from dawson.federation.local_training import LocalWork, train_locally
+from dawson.federation.aggregates import weighted_log_loss
+from dawson.federation.local_training import LocalWork, one_thread, train_locally
 from dawson.federation.plan import FederatedPlan
 from dawson.federation.shared_weights import build_network, get_shared, set_shared, shared_names
 from dawson.federation.site_people import gather
@@ -111,30 +112,19 @@ def train_in_one_place(images: LabelledImages, plan: FederatedPlan, stream: int)
     stream : int
         Tells the random numbers of this training from those of others.
     """
-    import torch
-
-    threads = torch.get_num_threads()
     computing, network = choose(plan.training), build_network(plan)
     names = shared_names(network, plan.normalisation)
-    counts = np.bincount(images.labels[~images.validates], minlength=len(plan.classes))
-    weights = (counts.sum() / (len(counts) * counts)).astype(np.float32)
+    pixels, labels = images.pixels[~images.validates], images.labels[~images.validates]
+    weights = class_weights(labels, len(plan.classes))
     best, kept = np.inf, get_shared(network, plan.normalisation)
-    truth = images.labels[images.validates]
-    weight = weights[truth]
-    try:
-        torch.set_num_threads(1)
+    with one_thread(computing):
         for number in range(1, plan.rounds + 1):
-            work = LocalWork(
-                images.pixels[~images.validates], images.labels[~images.validates], weights, plan.local_epochs, 0.0,
-                (plan.seed, stream, number),
-            )  # fmt: skip
+            work = LocalWork(pixels, labels, weights, plan.local_epochs, 0.0, (plan.seed, stream, number))
             train_locally(network, work, plan.training, computing, names)
             told = softmax(predict_logits(network, images.pixels[images.validates]))
-            loss = float((weight * -np.log(np.maximum(told[np.arange(len(truth)), truth], 1e-12))).sum() / weight.sum())
+            loss = weighted_log_loss(told, images.labels[images.validates], weights)
             if loss < best:
                 best, kept = loss, get_shared(network, plan.normalisation)
-    finally:
-        torch.set_num_threads(threads)
     return kept
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,3 +112,15 @@ def train_locally(network: nn.Module, work: LocalWork, training: TrainingSection
         mean = total / len(x)
     network.eval()
     return mean
+
+
+@contextmanager
+def one_thread(computing: Computing) -> Iterator[None]:
+    """The processor computes in one thread, so that the result does not depend on the number of cores."""
+    threads = torch.get_num_threads()
+    if computing.on_cpu:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

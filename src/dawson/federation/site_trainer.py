@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,8 @@ from dawson.errors import (
     LeakageError,
     TooFewParticipantsError,
 )
-from dawson.federation.aggregates import rounded_down, summarise
-from dawson.federation.local_training import LocalWork, train_locally
+from dawson.federation.aggregates import rounded_down, summarise, weighted_log_loss
+from dawson.federation.local_training import LocalWork, one_thread, train_locally
 from dawson.federation.messages import (
     BeginTask,
     Evaluation,
@@ -231,7 +230,7 @@ class SiteTrainer:
         plan = job.plan
         people = job.people.of_role("train")
         images, labels = read_stack(people["path"].tolist()), label_indices(people["label"].tolist(), plan.classes)
-        with _one_thread(job.computing):
+        with one_thread(job.computing):
             evaluation = self._evaluation(job, task)
             if plan.privacy is not None:
                 loss = None
@@ -272,7 +271,7 @@ class SiteTrainer:
 
     def _judge(self, task: JudgeTask) -> Judgement:
         job = self._at_round(task)
-        with _one_thread(job.computing):
+        with one_thread(job.computing):
             evaluation = self._evaluation(job, task)
         return Judgement(job=task.job, site=self.policy.site, round=task.round, evaluation=evaluation)
 
@@ -284,8 +283,7 @@ class SiteTrainer:
         logits = predict_logits(job.network, read_stack(table["path"].tolist()))
         labels = label_indices(table["label"].tolist(), plan.classes)
         probability = softmax(logits)
-        weight = _weights(task, plan)[labels].astype(np.float64)
-        loss = float((weight * -np.log(np.maximum(probability[np.arange(len(labels)), labels], 1e-12))).sum() / weight.sum())
+        loss = weighted_log_loss(probability, labels, _weights(task, plan))
         names, first, place = np.unique(who.to_numpy(dtype=str), return_index=True, return_inverse=True)
         mean = np.zeros((len(names), len(plan.classes)))
         np.add.at(mean, place, probability)
@@ -315,20 +313,6 @@ class SiteTrainer:
 
 def _weights(task: TrainTask | JudgeTask, plan: FederatedPlan) -> np.ndarray:
     return np.array([task.class_weights[name] for name in plan.classes], np.float32)
-
-
-@contextmanager
-def _one_thread(computing: Computing) -> Iterator[None]:
-    """The processor computes in one thread, so that the result does not depend on the number of cores."""
-    import torch
-
-    threads = torch.get_num_threads()
-    if computing.on_cpu:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 __all__ = ["FEDERATION", "Path", "SiteTrainer"]
